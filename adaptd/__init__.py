@@ -1,0 +1,66 @@
+"""What a host application imports: record what a model put out and how good it was.
+
+Importing this loads nothing else; each name is fetched from its file when it is first used.
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from adaptd.capturing import capture, feedback
+    from adaptd.destination import configure, flush, stats
+    from adaptd.errors import AdaptdError, NotRecorded
+    from adaptd.recording import arecord_feedback, record_feedback, record_feedback_many, record_output, retract
+    from adaptd.records import Feedback, FeedbackType
+
+__all__ = [
+    "AdaptdError",
+    "Feedback",
+    "FeedbackType",
+    "NotRecorded",
+    "__version__",
+    "arecord_feedback",
+    "capture",
+    "configure",
+    "feedback",
+    "flush",
+    "record_feedback",
+    "record_feedback_many",
+    "record_output",
+    "retract",
+    "stats",
+]
+
+_FILES = {
+    "AdaptdError": "errors",
+    "Feedback": "records",
+    "FeedbackType": "records",
+    "NotRecorded": "errors",
+    "arecord_feedback": "recording",
+    "capture": "capturing",
+    "configure": "destination",
+    "feedback": "capturing",
+    "flush": "destination",
+    "record_feedback": "recording",
+    "record_feedback_many": "recording",
+    "record_output": "recording",
+    "retract": "recording",
+    "stats": "destination",
+}
+
+
+def __getattr__(name: str) -> object:
+    file = _FILES.get(name)
+    if file is None:
+        raise AttributeError(f"module 'adaptd' has no attribute {name!r}; it offers {', '.join(sorted(_FILES))}")
+    if name == "configure":  # its caller will record: perhaps first in a signal handler, or when no file can be opened
+        __import__("adaptd.recording")
+    value: object = getattr(__import__(f"adaptd.{file}", fromlist=[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

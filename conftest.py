@@ -1,0 +1,91 @@
+"""The pages run as tests: README.md and docs/, each in an empty folder of its own, block after block.
+
+Python blocks run as they stand. In `console` blocks, lines that begin with `$ ` are run by a shell and the rest is
+compared with what they print; ids, times, hashes and process numbers count as equal. `command &` runs until the page's
+end. What a background process is still busy with may take a moment: such output is asked for again.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+
+PATIENCE_SECONDS = 10
+READING = ("adaptd status", "adaptd events", "adaptd replay", "adaptd export")  # may be asked again
+CHANGING = [
+    (re.compile(pattern), word)
+    for pattern, word in (
+        (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>"),
+        (r"\b[0-9a-f]{64}\b", "<hash>"),
+        (r"\b[0-9a-f]{16}-\d{6}\.ndjson", "<spool file>"),
+        (r"\bq-[0-9a-f]{24}\b", "<quarantine id>"),
+        (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?", "<time>"),
+        (r"(?<=process )\d+|(?<=pid=)\d+", "<pid>"),
+        (r"a moment ago|\d+ (second|minute)s? ago", "<ago>"),
+        (r"(?<=sqlite=)[\d.]+", "<version>"),
+        (r"(/[\w.-]+)+/(?=state|config\.toml)", "<folder>/"),
+        (r" +", " "),
+        (r"-{3,}", "---"),
+    )
+]
+in_background: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(scope="module")
+def empty_working_folder(tmp_path_factory):
+    before, path = Path.cwd(), os.environ["PATH"]
+    os.chdir(tmp_path_factory.mktemp("page"))
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
+    os.environ["COLUMNS"] = "80"
+    yield
+    for process in in_background:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=PATIENCE_SECONDS)
+    in_background.clear()
+    os.environ["PATH"] = path
+    os.chdir(before)
+
+
+def run_console(example):
+    for command, expected in commands_of(example.parsed):
+        if command.endswith("&"):
+            words = ["sh", "-c", f"exec {command[:-1]} >daemon.log 2>&1"]
+            in_background.append(subprocess.Popen(words, start_new_session=True))
+            continue
+        patience = time.monotonic() + PATIENCE_SECONDS
+        may_change = in_background and command.startswith(READING)
+        while (printed := output_of(command)) != expected and may_change and time.monotonic() < patience:
+            time.sleep(0.1)
+        assert printed == expected, f"$ {command}\n{printed}\nbut the page says\n{expected}"
+
+
+def commands_of(text):
+    """Each command with what the page says that it prints."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command.strip(), comparable(output)
+
+
+def output_of(command):
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    return comparable(done.stdout + done.stderr)
+
+
+def comparable(text):
+    for pattern, word in CHANGING:
+        text = pattern.sub(word, text)
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=run_console), SkipParser()],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
+    fixtures=["empty_working_folder"],
+).pytest()

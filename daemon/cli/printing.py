@@ -1,0 +1,88 @@
+"""This file knows how things are put on the terminal: JSON lines, counts, sizes, ages, and text that cannot harm it.
+
+stdout is data, stderr is talk. Standard library alone, and little of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def as_json(value: object) -> bytes:
+    """One line of UTF-8 JSON with its newline; escaped where a text holds what UTF-8 cannot."""
+    import json
+
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+def print_json(value: object) -> None:
+    """One JSON line on stdout, whatever the terminal's encoding."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(as_json(value))
+    sys.stdout.buffer.flush()
+
+
+def say(text: str) -> None:
+    """Talk, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def silence_stdout() -> None:
+    """Whoever read it has gone: from now on it goes nowhere, and Python's own flush at the end has no complaint."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def harmless(text: str) -> str:
+    """The text with everything that could steer a terminal shown as an escape; newlines stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def line_width() -> int | None:
+    """The columns of the terminal that stdout is, None when it is none: then nothing is cut."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):
+        return None
+
+
+def cut(text: str, width: int | None) -> str:
+    """At most that many characters, with a sign that there was more."""
+    return text if width is None or len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def count_of(number: int, thing: str) -> str:
+    """«1 event», «2,000 events»."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def size_of(size: int) -> str:
+    """Bytes as a person says them: «812 bytes», «1.4 MB»."""
+    if size < 1000:
+        return count_of(size, "byte")
+    amount, unit = float(size), ""
+    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 the unit that fits is wanted after the loop
+        amount /= 1000
+        if amount < 999.5:
+            break
+    return f"{amount:.1f} {unit}" if amount < 99.5 else f"{amount:.0f} {unit}"
+
+
+def age_of(microseconds: int) -> str:
+    """«12 seconds», «3 hours»; a clock that was set back gives «a moment»."""
+    seconds = microseconds // 1_000_000
+    if seconds < 1:
+        return "a moment"
+    for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if seconds >= 2 * unit or (unit == DAY and seconds >= unit):
+            return count_of(seconds // unit, name)
+    return count_of(seconds, "second")

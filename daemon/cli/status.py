@@ -1,0 +1,155 @@
+"""This file knows `adaptd status`: one calm page that says whether all is well, and the one thing to do next."""
+
+from __future__ import annotations
+
+import argparse
+
+from daemon.cli.main import NoDaemon, add_config
+from daemon.cli.printing import age_of, count_of, cut, harmless, line_width, print_json, size_of
+from daemon.moments import moment_of
+from daemon.queries import SCHEMA, Status, status_of
+
+PROMISES = {
+    "full": "full (an event counts as taken in when it is on the disk)",
+    "normal": "normal (a power cut may take back the newest commits)",
+}
+
+
+def add_status(parser: argparse.ArgumentParser) -> None:
+    """The options of `status`."""
+    parser.epilog = "examples:\n  adaptd status\n  adaptd status --json | jq .feedback.today"
+    parser.add_argument("--json", action="store_true", help="as one JSON document, adaptd.status/1")
+    parser.add_argument("--require-daemon", action="store_true", help="exit with 3 when the daemon does not run")
+    add_config(parser)
+
+
+def status(options: argparse.Namespace) -> int:
+    """Look, print, and say by the exit code whether the daemon was needed and missing."""
+    from time import time_ns
+
+    from adaptd.locating import find
+
+    place = find(options.config)
+    now = time_ns() // 1000
+    found = status_of(place.state_dir, place.config_path, place.table, moment_of(now)[:10])
+    if options.json:
+        print_json(as_document(found, now))
+    else:
+        print("\n".join(page_of(found, now, line_width() or 80)))
+    if options.require_daemon and not found.running:
+        raise NoDaemon(
+            f"the daemon does not run on {place.state_dir}, and --require-daemon asks for it. Start it: adaptd run"
+        )
+    return 0
+
+
+def as_document(found: Status, now: int) -> dict[str, object]:
+    """The status as JSON; later versions of adaptd only add to it."""
+    newest_at = found.log.newest_at
+    return {
+        "schema": SCHEMA,
+        "state_dir": str(found.state_dir),
+        "config": None if found.config_path is None else str(found.config_path),
+        "daemon": {"running": found.running, "pid": int(found.pid) if found.pid else None},
+        "durability": found.durability,
+        "log": {
+            "events": found.log.events,
+            "newest_at": None if newest_at is None else moment_of(newest_at),
+            "newest_age_seconds": None if newest_at is None else max(0, now - newest_at) / 1e6,
+        },
+        "outputs": {"total": found.volume.outputs, "today": found.today.outputs},
+        "feedback": {"total": found.volume.feedback, "today": found.today.feedback},
+        "artifact_types": [
+            {"artifact_type": name, "outputs": one.outputs, "feedback": one.feedback}
+            for name, one in found.artifact_types
+        ],
+        "other_artifact_types": {
+            "outputs": found.other_artifact_types.outputs,
+            "feedback": found.other_artifact_types.feedback,
+        },
+        "spool": {
+            "files": found.spool.files,
+            "unread_files": found.spool.unread_files,
+            "unread_bytes": found.spool.unread_bytes,
+        },
+        "quarantine": {"count": found.quarantined, "newest_reason": found.quarantine_reason},
+        "views": {"position": found.views_at, "behind": found.views_behind},
+        "next_step": found.next_step,
+    }
+
+
+def page_of(found: Status, now: int, width: int) -> list[str]:
+    """The status as lines, none longer than `width`."""
+    facts = {
+        "state": str(found.state_dir),
+        "daemon": _daemon(found),
+        "durability": PROMISES.get(found.durability, found.durability),
+        "log": _log(found, now),
+        "outputs": f"{found.volume.outputs:,} in all, {found.today.outputs:,} today",
+        "feedback": f"{found.volume.feedback:,} in all, {found.today.feedback:,} today",
+        "spool": _spool(found),
+        "quarantine": _quarantine(found),
+        "views": "up to date" if not found.views_behind else f"{count_of(found.views_behind, 'event')} behind the log",
+    }
+    lines = [f"{name:<11} {harmless(text)}" for name, text in facts.items()]
+    lines += _types(found, width)
+    lines = [_middle_cut(line, width) if line.startswith("state ") else cut(line, width) for line in lines]
+    return lines + _folded(f"next: {found.next_step}", width) if found.next_step else lines
+
+
+def _daemon(found: Status) -> str:
+    if not found.running:
+        return "not running"
+    return f"running, process {found.pid}" if found.pid else "running"
+
+
+def _log(found: Status, now: int) -> str:
+    events = count_of(found.log.events, "event")
+    return events if found.log.newest_at is None else f"{events}, the newest {age_of(now - found.log.newest_at)} ago"
+
+
+def _spool(found: Status) -> str:
+    if not found.spool.unread_bytes:
+        return "nothing waits"
+    waiting = f"{size_of(found.spool.unread_bytes)} in {count_of(found.spool.unread_files, 'file')}"
+    return f"{waiting} being taken in" if found.running else f"{waiting}, and nobody reads it"
+
+
+def _quarantine(found: Status) -> str:
+    if not found.quarantined:
+        return "empty"
+    lines = count_of(found.quarantined, "line")
+    return f"{lines}, the newest: {found.quarantine_reason}" if found.quarantine_reason else lines
+
+
+def _types(found: Status, width: int) -> list[str]:
+    """A table of the artifact types of which there is most."""
+    if not found.artifact_types:
+        return []
+    most = max(12, width - 22)
+    rows = [(cut(harmless("(none given)" if name is None else name), most), one) for name, one in found.artifact_types]
+    rest = found.other_artifact_types
+    if rest.outputs or rest.feedback:
+        rows.append(("(all others)", rest))
+    column = max(13, *(len(name) for name, _ in rows))
+    head = f"{'artifact type':<{column}} {'outputs':>10} {'feedback':>10}"
+    return ["", head] + [f"{name:<{column}} {one.outputs:>10,} {one.feedback:>10,}" for name, one in rows]
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """An empty line, then the text in lines of whole words, the later ones under the first one's beginning."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"      {word}" if len(lines) > 1 else word)
+    return lines
+
+
+def _middle_cut(line: str, width: int) -> str:
+    """A path is known by its ends."""
+    if len(line) <= width:
+        return line
+    head = (width - 1) // 2
+    return line[:head] + "…" + line[len(line) - (width - 1 - head) :]

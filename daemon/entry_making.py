@@ -1,0 +1,291 @@
+"""How received events become entries of the log: keys, sides, and what is sealed under whose key.
+
+A batch at a time, since what an event is about may stand in the log, in the views, or earlier in the same batch.
+It writes nothing but new keys; appending is the intake's.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from daemon import sides
+from daemon.event_log import NOT_COME_YET, Entry, Found
+from daemon.received import (
+    FeedbackRecorded,
+    Recorded,
+    canonical,
+    has_private,
+    normalised,
+    says_of,
+    split_private,
+    to_json,
+    writer_number,
+)
+from daemon.sealing import Sealing, SubjectForgotten
+from daemon.spool_reading import Line
+
+_new_tuple = tuple.__new__  # half the time of Entry(...), and there are as many as there are events
+_int64 = struct.Struct(">q").unpack
+Keys = npt.NDArray[np.int64]
+
+
+class Examples(Protocol):
+    """What the making of entries asks about outputs that are in the log already."""
+
+    def find(self, keys: Keys) -> npt.NDArray[Any]: ...
+
+    def subject_of(self, rows: npt.NDArray[Any]) -> Keys: ...
+
+    def has_output(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.bool_]: ...
+
+    def side_of_bucket(self, bucket: int) -> int: ...
+
+    def rated_judge_examples(self) -> int: ...
+
+
+def _text(line: Line) -> str:
+    return line if isinstance(line, str) else line.decode()
+
+
+def _as_int64(digest: bytes) -> int:
+    number: int = _int64(digest)[0]
+    return number
+
+
+def aimed_at(event: Recorded) -> str | None:
+    """The id of the event that this one supersedes or retracts."""
+    return event.supersedes or event.retracts if type(event) is FeedbackRecorded else None
+
+
+class EntryMaker:
+    """Makes the entries of one log."""
+
+    def __init__(
+        self,
+        salt: bytes,
+        examples: Examples,
+        sealing: Sealing,
+        find: Callable[[Iterable[str]], dict[str, Found]],
+        split_by: str = "input",
+    ) -> None:
+        self.salt = salt
+        self.examples = examples
+        self.sealing = sealing
+        self.find = find
+        self.split_by = split_by
+        self.buckets = sides.Buckets(salt)
+        self._key_hash = blake2b(key=salt, digest_size=8, person=b"output")
+
+    def output_key(self, output_id: str) -> int:
+        """The 64-bit key under which the views know an output."""
+        hashed = self._key_hash.copy()
+        hashed.update(output_id.encode())
+        return _as_int64(hashed.digest())
+
+    def batch(self, now: int) -> Batch:
+        return Batch(self, now)
+
+
+class Batch:
+    """The making of one batch's entries, with what is known meanwhile."""
+
+    def __init__(self, maker: EntryMaker, now: int) -> None:
+        self._maker = maker
+        self._sealing = maker.sealing
+        self._now = now
+        self._rated_judge_examples = maker.examples.rated_judge_examples()
+        self._found: dict[str, Found] = {}
+        self._here: dict[str, Recorded] = {}
+        self._pseudonyms: dict[int, int] = {}
+        self._outputs: set[int] = set()
+        self._sides: dict[int, int] = {}
+        self._writers: dict[str | None, int | None] = {None: None}
+
+    def simple(self, event: Recorded, line: Line) -> Entry | None:
+        """The entry of an event that speaks of no other and belongs to nobody; None for any other event."""
+        if (
+            event.output is None
+            or type(event) is not FeedbackRecorded
+            or event.subject is not None
+            or event.supersedes is not None
+            or event.retracts is not None
+        ):
+            return None
+        key = self._maker.output_key(event.id)
+        self._outputs.add(key)
+        return self._row(event, key, None, None, _text(line), None)
+
+    def referring(self, events: Sequence[Recorded], lines: Sequence[Line]) -> list[Entry | None]:
+        """The entries of the others, in their order; None where the subject was forgotten."""
+        self._aim(events)
+        keys = [self._key_of(event) for event in events]
+        self._learn_pseudonyms(keys)
+        return [self._entry(event, line, key) for event, line, key in zip(events, lines, keys, strict=True)]
+
+    # What an event is about
+
+    def _aim(self, events: Sequence[Recorded]) -> None:
+        """Looks up what is superseded or retracted, in the log and in the batch."""
+        targets = [target for event in events if (target := aimed_at(event))]
+        if targets:
+            self._found = self._maker.find(targets)
+            self._here = {event.id: event for event in reversed(events)}  # of two with one id the first will stay
+
+    def _key_of(self, event: Recorded) -> int | None:
+        for _ in range(len(self._here) + 2):  # a target in the batch may itself have one
+            if event.output_id is not None or event.output is not None:
+                return self._maker.output_key(event.output_id or event.id)
+            target = aimed_at(event) or ""
+            if target in self._found:
+                return self._found[target].output_key
+            if target not in self._here:
+                return self._key_of_simple(target)
+            event = self._here[target]
+        return None  # a ring of events that supersede each other
+
+    def _key_of_simple(self, target: str) -> int | None:
+        """An event of this batch that brought its own output is the output; anything else is not known yet."""
+        key = self._maker.output_key(target)
+        return key if key in self._outputs else None
+
+    # Under whose key it lies
+
+    def _learn_pseudonyms(self, keys: list[int | None]) -> None:
+        """Which of the outputs spoken of are there, and which lie under a pseudonym already."""
+        asked = {key for key in keys if key is not None}
+        wanted = np.fromiter(asked, np.int64, len(asked))
+        rows = self._maker.examples.find(wanted)
+        wanted, rows = wanted[rows >= 0], rows[rows >= 0]
+        self._outputs |= set(wanted[self._maker.examples.has_output(rows)].tolist())
+        subjects = self._maker.examples.subject_of(rows).tolist()
+        self._pseudonyms = {key: subject for key, subject in zip(wanted.tolist(), subjects, strict=True) if subject}
+
+    def _entry(self, event: Recorded, line: Line, key: int | None) -> Entry | None:
+        try:
+            pseudonym = self._pseudonym(event, key)
+            if event.output is not None and key is not None:
+                self._outputs.add(key)
+            if pseudonym is None:
+                return self._row(event, key, None, None, _text(line), None)
+            return self._sealed_row(event, key, pseudonym)
+        except SubjectForgotten:
+            return None
+
+    def _sealed_row(self, event: Recorded, key: int | None, pseudonym: int) -> Entry:
+        clear, private = split_private(event)
+        sealed = self._sealing.seal(pseudonym, private, event.id) if private else None
+        content = self._sealing.digest(pseudonym, canonical(event))
+        return self._row(event, key, pseudonym, content, to_json(clear).decode(), sealed)
+
+    def _pseudonym(self, event: Recorded, key: int | None) -> int | None:
+        """Feedback falls under its output's subject; private feedback that comes early gets a key to be adopted."""
+        known = self._pseudonyms.get(key) if key is not None else None
+        subject = event.subject
+        if known is None:
+            known = self._first_pseudonym(event, key)
+            if known is not None and key is not None:
+                self._pseudonyms[key] = known
+        elif subject is not None:
+            if event.output is None:
+                return self._sealing.pseudonym_beside(known, subject)
+            self._sealing.adopt(known, subject)
+        return known
+
+    def _first_pseudonym(self, event: Recorded, key: int | None) -> int | None:
+        """The output of an early feedback may be another's: so that key is for this output alone, whoever owns it."""
+        early = event.output is None and key not in self._outputs
+        if event.subject is not None:
+            own = self._sealing.pseudonym_of(event.subject)
+            if not early:
+                return own
+        elif not (early and has_private(event)):
+            return None
+        pseudonym = self._sealing.pseudonym_for_early()
+        if event.subject is not None:
+            self._sealing.adopt(pseudonym, event.subject)
+        return pseudonym
+
+    # The row
+
+    def _row(
+        self,
+        event: Recorded,
+        key: int | None,
+        pseudonym: int | None,
+        content: bytes | None,
+        body: str,
+        sealed: bytes | None,
+    ) -> Entry:
+        bucket = side = says = score = source = rater_key = target_seq = None
+        if event.output is not None:
+            bucket, side = self._side(event)
+        if type(event) is FeedbackRecorded:
+            says, score, source = says_of(event), event.score, event.source
+            if event.rater is not None:
+                rater_key = self._identifier_key(event.rater, pseudonym)
+            if event.supersedes is not None or event.retracts is not None:
+                found = self._found.get(aimed_at(event) or "")
+                target_seq = found.seq if found else NOT_COME_YET  # a null would hide from the views that there is one
+            kind = "feedback_recorded/1"
+        else:
+            kind = "output_recorded/1"
+        return _new_tuple(
+            Entry,
+            (
+                event.id,
+                kind,
+                self._now,
+                event.occurred_at or event.at or self._now,
+                self._writer_number(event.writer),
+                event.n,
+                key,
+                event.artifact_type,
+                event.model,
+                side,
+                bucket,
+                says,
+                score,
+                source,
+                rater_key,
+                self._identifier_key(event.episode, pseudonym) if event.episode is not None else None,
+                target_seq,
+                event.propensity,
+                pseudonym,
+                content,
+                body,
+                sealed,
+            ),
+        )
+
+    def _identifier_key(self, identifier: str, pseudonym: int | None) -> int:
+        """A number that stands for a rater or an episode; under a subject's key it means nothing once that is gone."""
+        if pseudonym is not None:
+            return _as_int64(self._sealing.digest(pseudonym, identifier.encode(), 8))
+        return _as_int64(blake2b(identifier.encode(), key=self._maker.salt, digest_size=8).digest())
+
+    def _side(self, event: Recorded) -> tuple[int, str]:
+        bucket = self._maker.buckets.of(self._split_key(event))
+        side = self._sides.get(bucket) or self._maker.examples.side_of_bucket(bucket)
+        if not side:
+            side = sides.draw(bucket, self._rated_judge_examples)
+        self._sides[bucket] = side
+        return bucket, sides.SIDES[side]
+
+    def _split_key(self, event: Recorded) -> bytes:
+        split_by = self._maker.split_by
+        if split_by == "subject" and event.subject is not None:
+            return b"subject " + event.subject.encode()
+        if split_by == "episode" and event.episode is not None:
+            return b"episode " + event.episode.encode()
+        return normalised(event.input) if event.input is not None else b"id " + event.id.encode()
+
+    def _writer_number(self, writer: str | None) -> int | None:
+        if writer not in self._writers and writer is not None:
+            self._writers[writer] = writer_number(writer)
+        return self._writers[writer]

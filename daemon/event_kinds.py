@@ -1,0 +1,87 @@
+"""Every kind of event: its stable name, its version, and how older versions are read.
+
+An event is stored under `name/version` and never rewritten. When a body must change its shape, the version goes up
+here and an upcaster from the version before is added; readers see only the newest shape.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from adaptd.errors import AdaptdError
+from daemon.clock_and_chance import Chance, new_id
+from daemon.event_log import Entry
+
+Body = dict[str, Any]
+Upcaster = Callable[[Body], Body]
+
+
+class UnknownKind(AdaptdError):
+    """An event was written under a kind or version that this daemon does not know."""
+
+    def __init__(self, kind: str, known: list[str]) -> None:
+        super().__init__(
+            f"event kind {kind!r}: not known here, expected one of {', '.join(known)} or an older version of one. "
+            "A newer adaptd wrote this log: upgrade adaptd to read it."
+        )
+        self.kind = kind
+
+
+class Kind(NamedTuple):
+    """One kind of event, with what lifts each older version by one."""
+
+    name: str
+    version: int
+    meaning: str
+    upcasters: Mapping[int, Upcaster] = {}
+
+    @property
+    def stored_as(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+OUTPUT_RECORDED = Kind("output_recorded", 1, "a model of the host produced an output")
+FEEDBACK_RECORDED = Kind("feedback_recorded", 1, "somebody or something judged an output")
+LINE_QUARANTINED = Kind("line_quarantined", 1, "something was received that could not be taken in; it is kept aside")
+EVENT_REFUSED = Kind("event_refused", 1, "an event of a forgotten subject came; nothing of it was kept")
+SPOOL_FINISHED = Kind("spool_finished", 1, "a spool file was read to its end, committed, and deleted")
+DAEMON_STARTED = Kind("daemon_started", 1, "the daemon began its work")
+DAEMON_STOPPED = Kind("daemon_stopped", 1, "the daemon ended in order")
+CONFIG_RELOADED = Kind("config_reloaded", 1, "the daemon took over a changed configuration")
+CONFIG_REFUSED = Kind("config_refused", 1, "a changed configuration had errors; the old one stayed")
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        OUTPUT_RECORDED,
+        FEEDBACK_RECORDED,
+        LINE_QUARANTINED,
+        EVENT_REFUSED,
+        SPOOL_FINISHED,
+        DAEMON_STARTED,
+        DAEMON_STOPPED,
+        CONFIG_RELOADED,
+        CONFIG_REFUSED,
+    )
+}
+
+
+def current(stored_kind: str, body: Body, kinds: Mapping[str, Kind] = KINDS) -> tuple[Kind, Body]:
+    """The kind and the body in its newest shape; the given body is not changed."""
+    name, _, version_text = stored_kind.partition("/")
+    kind = kinds.get(name)
+    if kind is None or version_text not in map(str, range(1, kind.version + 1)):
+        raise UnknownKind(stored_kind, sorted(known.stored_as for known in kinds.values()))
+    body = dict(body)
+    for version in range(int(version_text), kind.version):
+        body = kind.upcasters[version](body)
+    return kind, body
+
+
+def own_event(kind: Kind, body: Body, now: int, chance: Chance, event_id: str | None = None) -> Entry:
+    """An event of the daemon itself."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text = text.encode(errors="replace").decode()  # a file name may hold what is no text
+    return Entry(event_id or new_id(now, chance), kind.stored_as, received_at=now, occurred_at=now, body=text)

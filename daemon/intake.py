@@ -1,0 +1,333 @@
+"""Where an event enters: one way from a received line into the log, whichever door it came through.
+
+A batch of lines becomes one commit: each line an event, a repeat, or something kept aside with its reason. How far the
+spool files were read is committed with it. It never crashes over what somebody sent, and it never loses a line.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from hashlib import blake2b
+from itertools import accumulate
+from json import dumps
+from pathlib import Path
+from typing import NamedTuple
+
+from daemon import spool_reading
+from daemon.clock_and_chance import Chance
+from daemon.entry_making import EntryMaker, Examples
+from daemon.event_kinds import EVENT_REFUSED, LINE_QUARANTINED, SPOOL_FINISHED, own_event
+from daemon.event_log import AppendFailed, Entry, EventLog, Found, IdsExist
+from daemon.line_batch import LineBatch, Outcome
+from daemon.quarantine import Kept, Quarantine
+from daemon.received import Recorded, canonical
+from daemon.sealing import Sealing, SubjectForgotten
+from daemon.spool_reading import Line, Piece, SpoolReader, Unfit, Unread
+
+FINISHED = -1  # as a spool position: all of it is committed, the file may go
+ASK_FOR_LOCKS_EVERY = 8  # looks: how often a silent file is asked whether its host is gone
+ROW_BYTES = 64 << 20  # longer lines are kept aside as files
+
+Place = Callable[[int], tuple[str, int]]  # the line's number → its source and where in it
+
+
+class IntakeRules(NamedTuple):
+    """What config.toml says about taking in."""
+
+    max_event_bytes: int = 1 << 20
+    commit_events: int = 1000
+    commit_bytes: int = 4 << 20
+    split_by: str = "input"
+
+
+class IntakeReport(NamedTuple):
+    """What one batch from the spool did."""
+
+    events: int = 0
+    repeats: int = 0
+    quarantined: int = 0
+    refused: int = 0
+    bytes: int = 0
+    finished: int = 0
+    more: bool = False
+    problems: tuple[str, ...] = ()
+
+
+class _Aside(NamedTuple):
+    """A line that is kept aside, and the reason as the log may hold it: without anything of the line."""
+
+    kept: Kept
+    public_reason: str
+
+
+class Intake:
+    """Takes in what hosts wrote. The caller keeps `examples` folded up to the log's head between calls."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        examples: Examples,
+        spool_dir: Path,
+        quarantine: Quarantine,
+        sealing: Sealing,
+        chance: Chance,
+        rules: IntakeRules = IntakeRules(),
+    ) -> None:
+        self._log = log
+        self._spool_dir = spool_dir
+        self._quarantine = quarantine
+        self._sealing = sealing
+        self._chance = chance
+        self._examples = examples
+        self._looks = 0
+        self._positions: dict[str, int] = {}
+        self._gone: dict[str, None] = {}  # files that are deleted, and whose positions go with the next commit
+        self.follow(rules)
+        self._end_what_was_begun()
+
+    def follow(self, rules: IntakeRules) -> None:
+        """From now on by these rules: a reloaded configuration."""
+        self.rules = rules
+        self._reader = SpoolReader(self._spool_dir, rules.max_event_bytes)
+        self._maker = EntryMaker(self._log.salt, self._examples, self._sealing, self._log.find, rules.split_by)
+
+    # From the spool
+
+    def take_spools(self, now: int) -> IntakeReport:
+        """Takes in one batch of unread lines, and lets go of files that were read to their end and left by a host."""
+        unread = self._reader.look(self._positions, self.rules.commit_events, self.rules.commit_bytes)
+        with ExitStack() as held:
+            ended = self._at_their_end(unread, held)
+            report = self._take_unread(unread, ended, now)
+            for name in ended:
+                with suppress(PermissionError):  # another look may have more luck
+                    self._drop(self._spool_dir / name)
+        torn = self._finish_left_files(unread, now)
+        if not unread.more:
+            self._forget_gone_files()
+        self._looks += 1
+        return report._replace(
+            quarantined=report.quarantined + sum(torn),
+            finished=len(ended) + len(torn),
+            more=unread.more,
+            problems=tuple(unread.problems),
+        )
+
+    def _at_their_end(self, unread: Unread, held: ExitStack) -> list[str]:
+        """Files that these pieces end and that no host has any more: their end goes into the same commit."""
+        ended = []
+        for piece in unread.pieces:
+            if not piece.more:
+                with suppress(PermissionError):  # the reading of it reports the same
+                    size = held.enter_context(spool_reading.abandoned(self._spool_dir / piece.name))
+                    if size == piece.end:
+                        ended.append(piece.name)
+        return ended
+
+    def _take_unread(self, unread: Unread, ended: Sequence[str], now: int) -> IntakeReport:
+        if not unread.pieces and not unread.unfit:
+            return IntakeReport()
+        lines = [line for piece in unread.pieces for line in piece.lines]
+        read_to = {piece.name: piece.end for piece in unread.pieces} | {found.name: found.end for found in unread.unfit}
+        ends = [self._end_of(name, read_to[name], now) for name in ended]
+        read_to |= dict.fromkeys(ended, FINISHED)
+        batch = self._take(lines, _places(unread.pieces), read_to, now, unread.unfit, ends)
+        return IntakeReport(
+            events=len(batch.entries),
+            repeats=len(batch.repeats) + len(batch.repeats_line),
+            quarantined=len(batch.aside) + len(unread.unfit),
+            refused=len(batch.refused),
+            bytes=sum(piece.end - piece.start for piece in unread.pieces),
+        )
+
+    def _end_of(self, name: str, size: int, now: int) -> Entry:
+        body = {"spool": name, "bytes": size, "lines": spool_reading.count_lines(self._spool_dir / name)}
+        return own_event(SPOOL_FINISHED, body, now, self._chance)
+
+    def _finish_left_files(self, unread: Unread, now: int) -> list[int]:
+        """Files that may be at their end: just read, or silent for a while. While there is more, only full ones.
+
+        Returns for each file that was finished how many torn lines were kept aside.
+        """
+        just_read = {piece.name for piece in unread.pieces}
+        ask_all = self._looks % ASK_FOR_LOCKS_EVERY == 0
+        asked = [name for name in unread.names if ask_all or name in just_read]
+        if unread.more:
+            asked = [name for name in asked if self._is_read_to_its_end(name)]
+        if ask_all:
+            spool_reading.clear_stale_births(self._spool_dir, now)
+        return [torn for name in asked if (torn := self._finish(name, now)) is not None]
+
+    def _is_read_to_its_end(self, name: str) -> bool:
+        try:
+            return self._positions.get(name, 0) >= (self._spool_dir / name).stat().st_size
+        except OSError:
+            return False
+
+    def _finish(self, name: str, now: int) -> int | None:
+        """Deletes a file whose lock can be had and of which all is committed; a torn last line is kept aside first.
+
+        Returns how many were torn, none or one; None when the file stays, or was finished before.
+        """
+        path = self._spool_dir / name
+        try:
+            with spool_reading.abandoned(path) as size:
+                position = self._positions.get(name, 0)
+                if size is None:
+                    return None
+                if position == FINISHED:
+                    self._drop(path)  # it could not be deleted then
+                    return None
+                if position > size:
+                    position = 0  # cut by somebody: see spool_reading.read_lines
+                if position < size and not self._take_rest(path, position, size, now):
+                    return None
+                self._append([self._end_of(name, size, now)], {name: FINISHED}, full_sync=True)
+                self._drop(path)
+        except PermissionError:
+            return None  # the reading of it reports the same, once a look
+        return int(position < size)
+
+    def _take_rest(self, path: Path, position: int, size: int, now: int) -> bool:
+        """The end of an abandoned file: False when there are whole lines to read first."""
+        rest = spool_reading.read_lines(path, position, 1, self.rules.max_event_bytes)
+        if rest is not None:
+            return False
+        torn = Unfit(path.name, position, size, "torn: its host ended, or its disk was full, in the middle of the line")
+        self._take([], _places([]), {path.name: size}, now, [torn])
+        return True
+
+    def _drop(self, path: Path) -> None:
+        """The deed after its event: the file goes, and with the next commit its position."""
+        path.unlink(missing_ok=True)
+        self._positions.pop(path.name, None)
+        self._gone[path.name] = None
+
+    def _forget_gone_files(self) -> None:
+        if self._gone:
+            self._append([], {})
+
+    def _end_what_was_begun(self) -> None:
+        """After a start: files whose end is in the log go now; positions of files that are no more go too."""
+        self._positions = self._log.read_to()
+        for name, position in list(self._positions.items()):
+            path = self._spool_dir / name
+            if position == FINISHED or not path.exists():
+                with suppress(PermissionError):  # another look may have more luck
+                    self._drop(path)
+        self._forget_gone_files()
+
+    # From any door
+
+    def take_lines(self, lines: Sequence[Line], source: str, now: int) -> list[Outcome]:
+        """Takes in lines that came through another door; returns what became of each, once it is committed."""
+        newest = self._log.head().seq
+        batch = self._take(lines, lambda number: (source, number), {}, now, ())
+        return batch.outcomes(newest)
+
+    def _take(
+        self,
+        lines: Sequence[Line],
+        place_of: Place,
+        read_to: Mapping[str, int],
+        now: int,
+        unfit: Sequence[Unfit],
+        ends: Sequence[Entry] = (),
+    ) -> LineBatch:
+        batch = LineBatch(lines, self._maker.batch(now), self.rules.max_event_bytes)
+        kept_unfit = [_Aside(self._keep_unfit(found, now), found.reason) for found in unfit]
+        known: dict[str, Found] = {}
+        while True:
+            kept = [
+                _Aside(self._keep_line(batch, number, place_of(number), now), batch.aside[number].public)
+                for number in batch.aside
+            ]
+            try:
+                asides = [one for one in kept_unfit + kept if one.kept.id not in known]
+                entries = self._on_disk_first(batch, asides, now)
+                self._append([*entries, *ends], read_to, full_sync=bool(ends))
+                return batch
+            except IdsExist as error:
+                known |= self._log.find(error.ids)
+                batch.settle_known(known, self._content_of)
+
+    def _on_disk_first(self, batch: LineBatch, asides: Sequence[_Aside], now: int) -> list[Entry]:
+        """The entries to commit, after what they rest on is on disk: keys of what is sealed, and lines kept aside."""
+        self._sealing.commit()
+        if asides:
+            self._quarantine.keep([aside.kept for aside in asides])
+        entries = batch.numbered(self._log.head().seq)
+        entries += [self._refusal(now) for _ in batch.refused]
+        entries += [_quarantined(*aside) for aside in asides]
+        return entries
+
+    def _append(self, entries: Sequence[Entry], read_to: Mapping[str, int | None], *, full_sync: bool = False) -> None:
+        """One commit, together with the positions; those of files that are gone by now are dropped with it."""
+        try:
+            self._log.append(entries, {**self._gone, **read_to}, full_sync=full_sync)
+        except AppendFailed:
+            self._positions = self._log.read_to()
+            raise
+        self._gone.clear()
+        self._positions |= {name: position for name, position in read_to.items() if position is not None}
+
+    def _content_of(self, found: Found, event: Recorded) -> bytes | None:
+        """The digest that this event would have had, under the key of the one in the log."""
+        if found.subject is None:
+            return None
+        try:
+            return self._sealing.digest(found.subject, canonical(event))
+        except SubjectForgotten:
+            return None
+
+    # What is kept aside
+
+    def _keep_line(self, batch: LineBatch, number: int, place: tuple[str, int], now: int) -> Kept:
+        source, start = place
+        line = batch.lines[number]
+        line = line.encode() if isinstance(line, str) else line
+        return Kept(self._aside_id(source, start, line), source, start, len(line), str(batch.aside[number]), now, line)
+
+    def _keep_unfit(self, unfit: Unfit, now: int) -> Kept:
+        source = f"spool/{unfit.name}"
+        kept_id = self._aside_id(source, unfit.start, b"%d" % unfit.end)
+        length = unfit.end - unfit.start
+        path = self._spool_dir / unfit.name
+        if length > ROW_BYTES:
+            spool_reading.copy_range(path, unfit.start, unfit.end, self._quarantine.file_for(kept_id))
+            raw = None
+        else:
+            raw = spool_reading.read_range(path, unfit.start, unfit.end)
+        return Kept(kept_id, source, unfit.start, length, unfit.reason, now, raw)
+
+    def _aside_id(self, source: str, start: int, line: bytes) -> str:
+        """The same for the same bytes in the same place, so that taking in again after a crash keeps them once."""
+        place = f"{source}:{start}:".encode()
+        return "q-" + blake2b(place + line, key=self._log.salt, digest_size=12).hexdigest()
+
+    def _refusal(self, now: int) -> Entry:
+        return own_event(EVENT_REFUSED, {"reason": "its subject was forgotten"}, now, self._chance)
+
+
+def _quarantined(kept: Kept, reason: str) -> Entry:
+    body = {
+        "source": kept.source,
+        "offset": kept.place,
+        "length": kept.length,
+        "reason": reason,
+        "quarantine_id": kept.id,
+    }
+    return Entry(kept.id, LINE_QUARANTINED.stored_as, kept.received_at, kept.received_at, body=dumps(body))
+
+
+def _places(pieces: Sequence[Piece]) -> Place:
+    """Where in which spool file the line of a number stands, all pieces counted through."""
+    firsts = list(accumulate((len(piece.lines) for piece in pieces), initial=0))
+
+    def place_of(number: int) -> tuple[str, int]:
+        at = bisect_right(firsts, number) - 1
+        return f"spool/{pieces[at].name}", pieces[at].place_of(number - firsts[at])
+
+    return place_of

@@ -1,0 +1,69 @@
+"""The log in memory: the same promises but for the disk. For tests, and for embedding without a state folder."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from daemon.event_log import (
+    COLUMNS,
+    Entry,
+    Found,
+    Head,
+    IdsExist,
+    Row,
+    Verification,
+    chained,
+    check_chain,
+    first_chain,
+    ids_not_new,
+)
+
+_FOUND = tuple(COLUMNS.index(name) for name in ("seq", "kind", "output_key", "subject", "content", "body"))
+
+
+class MemoryEventLog:
+    """A list of rows under the contract of `EventLog`."""
+
+    def __init__(self, salt: bytes) -> None:
+        self.salt = salt
+        self._rows: list[Row] = []
+        self._by_id: dict[str, Row] = {}
+        self._read_to: dict[str, int] = {}
+        self._head = Head(0, first_chain(salt))
+
+    def append(
+        self, entries: Sequence[Entry], read_to: Mapping[str, int | None] | None = None, *, full_sync: bool = False
+    ) -> int:
+        """Appends all or nothing; there is no disk that `full_sync` could reach."""
+        del full_sync
+        if ids := ids_not_new(entries, self._by_id):
+            raise IdsExist(ids)
+        rows, self._head = chained(entries, self._head)
+        self._rows += rows
+        self._by_id |= {row[1]: row for row in rows}
+        self._read_to |= {name: position for name, position in (read_to or {}).items() if position is not None}
+        for name in [name for name, position in (read_to or {}).items() if position is None]:
+            self._read_to.pop(name, None)
+        return self._head.seq
+
+    def read_after(self, seq: int, limit: int = 500, columns: Sequence[str] = COLUMNS) -> list[Row]:
+        start = bisect_right(self._rows, seq, key=lambda row: row[0])
+        places = [COLUMNS.index(name) for name in columns]
+        return [tuple(row[place] for place in places) for row in self._rows[start : start + limit]]
+
+    def head(self) -> Head:
+        return self._head
+
+    def find(self, ids: Iterable[str]) -> dict[str, Found]:
+        rows = {event_id: self._by_id[event_id] for event_id in ids if event_id in self._by_id}
+        return {event_id: Found(*(row[place] for place in _FOUND)) for event_id, row in rows.items()}
+
+    def read_to(self) -> dict[str, int]:
+        return dict(self._read_to)
+
+    def verify(self, progress: Callable[[int], None] | None = None) -> Verification:
+        head, problem = check_chain(self._rows, Head(0, first_chain(self.salt)))
+        if progress:
+            progress(head.seq)
+        return Verification(head.seq, head, head.seq + 1 if problem else None, problem)

@@ -1,0 +1,70 @@
+"""This file knows how a state folder is opened for its one owner: which files, in which order.
+
+It does not take the folder's lock: the caller holds it (`daemon.state_lock`), or knows that nobody else is there.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from daemon.clock_and_chance import Chance, Clock
+from daemon.file_systems import refuse_network
+from daemon.intake import Intake, IntakeRules
+from daemon.quarantine import Quarantine
+from daemon.sealing import Sealing
+from daemon.settings import Settings
+from daemon.sqlite_log import SqliteEventLog
+from daemon.state_folder import make_folders
+from daemon.views.store import Views
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that is open on one state folder."""
+
+    state_dir: Path
+    log: SqliteEventLog
+    views: Views
+    intake: Intake
+    sealing: Sealing
+    quarantine: Quarantine
+    closing: ExitStack
+
+    def close(self) -> None:
+        """Close everything, in the opposite order of opening."""
+        self.closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def intake_rules(settings: Settings) -> IntakeRules:
+    """What the configuration says about taking in."""
+    return IntakeRules(
+        max_event_bytes=settings.intake.max_event_bytes,
+        commit_events=settings.intake.commit_events,
+        split_by=settings.sides.split_by,
+    )
+
+
+def open_state(state_dir: Path, settings: Settings, clock: Clock, chance: Chance) -> State:
+    """Open, and make where it is new, all that the daemon keeps. NetworkFileSystem where SQLite's WAL is not safe."""
+    refuse_network(state_dir)
+    make_folders(state_dir)
+    with ExitStack() as closing:
+        log = SqliteEventLog.open(state_dir / "events.db", clock, chance, durability=settings.log.durability)
+        closing.callback(log.close)
+        sealing = Sealing.open(state_dir / "keys.db", chance)
+        closing.callback(sealing.close)
+        quarantine = Quarantine(state_dir / "quarantine.db")
+        closing.callback(quarantine.close)
+        views = Views.open(state_dir / "views.db", log)
+        closing.callback(views.close)
+        intake = Intake(log, views.examples, state_dir / "spool", quarantine, sealing, chance, intake_rules(settings))
+        return State(state_dir, log, views, intake, sealing, quarantine, closing.pop_all())

@@ -1,0 +1,202 @@
+"""This file knows what can be asked of a state folder, with the daemon running or not: typed answers, never a change.
+
+What is printed comes from here, whoever prints it. Standard library alone and nothing heavy of it, since `status` is
+asked often. Whole events are `daemon.event_reading`'s, which costs more to load.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from daemon.state_lock import running_pid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+SCHEMA = "adaptd.status/1"
+MOST_TYPES = 10
+
+
+class LogState:
+    """What is in events.db: how many events, when the newest was received, how far each spool file was read."""
+
+    def __init__(self, events: int, newest_at: int | None, read_to: Mapping[str, int]) -> None:
+        self.events = events
+        self.newest_at = newest_at
+        self.read_to = read_to
+
+
+class SpoolState:
+    """What lies in the spool and is not in the log yet."""
+
+    def __init__(self, files: int, unread_files: int, unread_bytes: int) -> None:
+        self.files = files
+        self.unread_files = unread_files
+        self.unread_bytes = unread_bytes
+
+
+class Volume:
+    """How many outputs, and how much feedback."""
+
+    def __init__(self, outputs: int = 0, feedback: int = 0) -> None:
+        self.outputs = outputs
+        self.feedback = feedback
+
+
+class Status:
+    """One look at a state folder."""
+
+    def __init__(
+        self,
+        *,
+        state_dir: str,
+        config_path: str | None,
+        durability: str,
+        pid: str | None,
+        log: LogState,
+        spool: SpoolState,
+        volume: Volume,
+        today: Volume,
+        artifact_types: list[tuple[str | None, Volume]],
+        other_artifact_types: Volume,
+        quarantined: int,
+        quarantine_reason: str | None,
+        views_at: int,
+    ) -> None:
+        self.state_dir = state_dir
+        self.config_path = config_path
+        self.durability = durability
+        self.pid = pid
+        self.log = log
+        self.spool = spool
+        self.volume = volume
+        self.today = today
+        self.artifact_types = artifact_types
+        self.other_artifact_types = other_artifact_types
+        self.quarantined = quarantined
+        self.quarantine_reason = quarantine_reason
+        self.views_at = views_at
+
+    @property
+    def running(self) -> bool:
+        """Whether a daemon owns the folder."""
+        return self.pid is not None
+
+    @property
+    def views_behind(self) -> int:
+        """How many events the counts do not know yet."""
+        return max(0, self.log.events - self.views_at)
+
+    @property
+    def next_step(self) -> str | None:
+        """The one thing to do now, None when there is nothing."""
+        if not self.running and self.spool.unread_bytes:
+            return "start the daemon, so that what waits in the spool is taken in: adaptd run"
+        if not self.running:
+            return "start the daemon: adaptd run"
+        if self.quarantined and not self.volume.feedback:
+            return "see why events could not be taken in: adaptd events tail"
+        if not self.volume.feedback:
+            return "record feedback, from your program or with: adaptd record-feedback --help"
+        return None
+
+
+def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any], today: str) -> Status:
+    """The state of a folder; `table` is config.toml as it was read, `today` the UTC day as YYYY-MM-DD."""
+    from daemon.views.summary import read_summary
+
+    summary = read_summary(f"{state_dir}/views.db")
+    log = read_log(f"{state_dir}/events.db")
+    types = [(one["artifact_type"], _volume(one)) for one in summary["artifact_types"]]
+    quarantine = summary["quarantine"]
+    return Status(
+        state_dir=state_dir,
+        config_path=config_path,
+        durability=_durability(table),
+        pid=running_pid(state_dir),
+        log=log,
+        spool=read_spool(f"{state_dir}/spool", log.read_to),
+        volume=_volume(summary),
+        today=next((_volume(day) for day in summary["days"] if day["day"] == today), Volume()),
+        artifact_types=types[:MOST_TYPES],
+        other_artifact_types=_together(
+            [one for _, one in types[MOST_TYPES:]] + [_volume(summary["other_artifact_types"])]
+        ),
+        quarantined=sum(quarantine["totals"].values()),
+        quarantine_reason=_newest_reason(quarantine["newest"]),
+        views_at=summary["position"],
+    )
+
+
+def read_log(path: str) -> LogState:
+    """What events.db says of itself; an empty log where there is none yet."""
+    if not os.path.exists(path):
+        return LogState(0, None, {})
+    connection = _reader(path)
+    try:
+        newest = connection.execute("SELECT seq, received_at FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        read_to = dict(connection.execute("SELECT name, read_to FROM spools_read"))
+    finally:
+        connection.close()
+    events, newest_at = newest or (0, None)
+    return LogState(events, newest_at, read_to)
+
+
+def read_spool(folder: str, read_to: Mapping[str, int]) -> SpoolState:
+    """How much of the spool was not taken in yet; a file that was read to its end may wait there for its host."""
+    files = unread_files = unread_bytes = 0
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        entries = []
+    for entry in entries:
+        if entry.name.startswith(".") or not entry.name.endswith(".ndjson"):
+            continue
+        files += 1
+        unread = _unread(entry, read_to.get(entry.name, 0))
+        unread_files += unread > 0
+        unread_bytes += unread
+    return SpoolState(files, unread_files, unread_bytes)
+
+
+def _unread(entry: os.DirEntry[str], position: int) -> int:
+    try:
+        size = entry.stat().st_size
+    except FileNotFoundError:
+        return 0
+    return 0 if position < 0 else max(0, size - position)
+
+
+def _reader(path: str) -> sqlite3.Connection:
+    """A connection that only reads, also in a folder that this user may not write to and the daemon has left."""
+    uri = "file:" + os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=10)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if os.path.exists(f"{path}-wal"):
+            raise
+        connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
+    return connection
+
+
+def _durability(table: Mapping[str, Any]) -> str:
+    log = table.get("log")
+    return str(log.get("durability", "full")) if isinstance(log, dict) else "full"
+
+
+def _volume(counted: Mapping[str, Any]) -> Volume:
+    return Volume(counted["outputs"], counted["feedback"])
+
+
+def _together(volumes: list[Volume]) -> Volume:
+    return Volume(sum(one.outputs for one in volumes), sum(one.feedback for one in volumes))
+
+
+def _newest_reason(newest: list[Mapping[str, Any]]) -> str | None:
+    reason = newest[0].get("reason") if newest else None
+    return None if reason is None else str(reason)

@@ -1,0 +1,59 @@
+"""A table as columns that only grow: numpy arrays with room to spare, and their packed form for saving.
+
+Packed, the columns of a range of rows lie one after another, little-endian, in the order of the table's schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIRST_ROOM = 1024
+
+
+class Columns:
+    """Rows 0 to `rows` of the columns named in `types` (a numpy type code each, such as "<i8")."""
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        self.types = {name: np.dtype(code) for name, code in types.items()}
+        self.row_bytes = sum(kind.itemsize for kind in self.types.values())
+        self.rows = 0
+        self._arrays: dict[str, NDArray[Any]] = {name: np.empty(0, kind) for name, kind in self.types.items()}
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """A column as a view: writing into it changes the table."""
+        return self._arrays[name][: self.rows]
+
+    def append(self, count: int, **values: Any) -> None:
+        """Adds `count` rows; every column must be given, as an array or as one value for all of them."""
+        start, stop = self.rows, self.rows + count
+        self._make_room(stop)
+        for name, array in self._arrays.items():
+            array[start:stop] = values[name]
+        self.rows = stop
+
+    def _make_room(self, rows: int) -> None:
+        room = len(next(iter(self._arrays.values())))
+        if rows <= room:
+            return
+        room = max(rows, 2 * room, FIRST_ROOM)
+        for name, array in self._arrays.items():
+            larger = np.empty(room, array.dtype)
+            larger[: self.rows] = array[: self.rows]
+            self._arrays[name] = larger
+
+    def packed(self, start: int, stop: int) -> bytes:
+        return b"".join(array[start:stop].tobytes() for array in self._arrays.values())
+
+    def append_packed(self, data: bytes) -> None:
+        count, rest = divmod(len(data), self.row_bytes)
+        if rest:
+            raise ValueError(f"packed rows: {len(data)} bytes, expected a multiple of {self.row_bytes}")
+        place, values = 0, {}
+        for name, kind in self.types.items():
+            values[name] = np.frombuffer(data, kind, count, place)
+            place += count * kind.itemsize
+        self.append(count, **values)

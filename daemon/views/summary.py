@@ -1,0 +1,159 @@
+"""What views.db says in short, for `status`: standard library only, and no more than a few hundred small reads.
+
+Counts come from the views; nothing here reads the log or counts rows of large tables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing typing would cost more than all the reading
+    from typing import Any
+
+FORMAT = 1
+TYPES_SHOWN = 50
+DAYS_SHOWN = 14
+SECONDS_A_DAY = 86_400
+_Type = tuple[str, int, int]  # number, outputs, feedback
+_BEYOND = "1"  # the number of all names beyond the cap; "0" is none given
+
+
+def read_summary(views_db_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Position, views, counts per kind, outputs and feedback per artifact type and day, quarantine and spools.
+
+    `{"position": 0, "views": {}}` and empty parts where there is no file yet.
+    """
+    path = os.path.abspath(views_db_path)
+    if not os.path.exists(path):
+        return _summary([], {})
+    connection = _open(path)
+    try:
+        connection.execute("BEGIN")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+            return _summary([], {})
+        views = connection.execute("SELECT name, version, position, current, generation FROM views").fetchall()
+        current = {view[0]: _Cells(connection, view[4]) for view in views if view[3]}
+        return _summary(views, current)
+    finally:
+        connection.close()
+
+
+def _open(path: str) -> sqlite3.Connection:
+    """For reading; also where the folder may not be written to, as long as nobody has the file open."""
+    address = "file:" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        connection = sqlite3.connect(f"{address}?immutable=1", uri=True, isolation_level=None)
+    return connection
+
+
+class _Cells:
+    """The small values of one view."""
+
+    def __init__(self, connection: sqlite3.Connection | None = None, generation: int = 0) -> None:
+        self._connection = connection
+        self._generation = generation
+
+    def under(self, prefix: str) -> dict[str, str]:
+        """All values whose key begins so, without that beginning."""
+        if self._connection is None:
+            return {}
+        rows = self._connection.execute(
+            "SELECT substr(key, ?), value FROM cells WHERE generation = ? AND key >= ? AND key < ?",
+            (len(prefix) + 1, self._generation, prefix, prefix + "\U0010ffff"),
+        )
+        return dict(rows)
+
+    def newest_day(self) -> int | None:
+        """The newest day that the volume knows, in days since 1970."""
+        if self._connection is None:
+            return None
+        row = self._connection.execute(
+            "SELECT max(key) FROM cells WHERE generation = ? AND key > 'volume/0' AND key < 'volume/:'",
+            (self._generation,),
+        ).fetchone()
+        return int(row[0][7:13]) if row[0] else None
+
+
+def _summary(views: list[tuple[Any, ...]], cells: dict[str, _Cells]) -> dict[str, Any]:
+    none = _Cells()
+    examples = cells.get("examples", none)
+    current = [view for view in views if view[3]]
+    return {
+        "position": min((view[2] for view in current), default=0),
+        "views": _versions(current),
+        "being_rebuilt": _versions([view for view in views if not view[3]]),
+        "kinds": {kind: int(count) for kind, count in sorted(cells.get("kinds", none).under("").items())},
+        **_volume(examples),
+        "quarantine": _newest(cells.get("quarantine", none), {"line_quarantined": 0, "event_refused": 0}),
+        "spools": _newest(cells.get("spools", none), {"spool_finished": 0, "bytes": 0, "lines": 0}),
+    }
+
+
+def _versions(views: list[tuple[Any, ...]]) -> dict[str, dict[str, int]]:
+    return {view[0]: {"version": view[1], "position": view[2]} for view in views}
+
+
+def _volume(examples: _Cells) -> dict[str, Any]:
+    names = examples.under("name/artifact_type/")
+    types = [(number, *_counts(text)) for number, text in examples.under("volume/all/").items()]
+    named = _largest_first(types, names)
+    return {
+        "outputs": sum(one[1] for one in types),
+        "feedback": sum(one[2] for one in types),
+        "artifact_types": _shown(named, names),
+        "other_artifact_types": _together(named[TYPES_SHOWN:] + [one for one in types if one[0] == _BEYOND]),
+        "days": _days(examples, names),
+    }
+
+
+def _together(types: list[_Type]) -> dict[str, int]:
+    """Those not listed one by one: the smaller ones, and all whose names came after the view's cap."""
+    return {"outputs": sum(one[1] for one in types), "feedback": sum(one[2] for one in types)}
+
+
+def _days(examples: _Cells, names: dict[str, str]) -> list[dict[str, Any]]:
+    """The newest days, newest first; each with its largest artifact types."""
+    newest = examples.newest_day()
+    if newest is None:
+        return []
+    days = []
+    for day in range(newest, newest - DAYS_SHOWN, -1):
+        types = [(number, *_counts(text)) for number, text in examples.under(f"volume/{day:06d}/").items()]
+        if types:
+            date = time.strftime("%Y-%m-%d", time.gmtime(day * SECONDS_A_DAY))
+            shown = _shown(_largest_first(types, names), names)
+            days.append({"day": date, **_together(types), "artifact_types": shown})
+    return days
+
+
+def _largest_first(types: list[_Type], names: dict[str, str]) -> list[_Type]:
+    """Those with a name of their own, and those that gave none."""
+    return sorted(
+        (one for one in types if one[0] != _BEYOND), key=lambda one: (-one[1] - one[2], names.get(one[0], ""))
+    )
+
+
+def _shown(types: list[_Type], names: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"artifact_type": names.get(number), "outputs": outputs, "feedback": feedback}
+        for number, outputs, feedback in types[:TYPES_SHOWN]
+    ]
+
+
+def _counts(text: str) -> tuple[int, int]:
+    outputs, feedback = text.split()
+    return int(outputs), int(feedback)
+
+
+def _newest(cells: _Cells, nothing: dict[str, int]) -> dict[str, Any]:
+    text = cells.under("").get("state")
+    state: dict[str, Any] = json.loads(text) if text else {"totals": nothing, "newest": []}
+    return state

@@ -1,0 +1,14 @@
+"""What every test has: no configuration of the user's, and no cache of theirs to write into."""
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_configuration(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        for name in ("ADAPTD_CONFIG", "ADAPTD_DISABLED"):
+            patch.delenv(name, raising=False)
+        yield

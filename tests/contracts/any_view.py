@@ -1,0 +1,172 @@
+"""What every view must hold, whatever it is about. A view's own test subclasses this and says how it is made."""
+
+import json
+import random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from daemon.event_log import COLUMNS, Entry
+from daemon.memory_log import MemoryEventLog
+from daemon.views.columns import Columns
+from daemon.views.page import Page, Vocabulary
+from daemon.views.store import Views, fold_next
+from tests.contracts.view_histories import entries_of, histories
+
+INHERITED = [HealthCheck.differing_executors]  # one battery, met by several views
+DAEMONS = (
+    ("line_quarantined/1", {"source": "a.ndjson", "offset": 7, "length": 9, "reason": "torn", "quarantine_id": "q"}),
+    ("event_refused/1", {"reason": "its subject was forgotten"}),
+    ("spool_finished/1", {"spool": "a-000001.ndjson", "bytes": 4096, "lines": 12}),
+    ("daemon_started/1", {"version": "0.1"}),
+)
+
+
+@st.composite
+def logs(draw):
+    """What hosts said, with the daemon's own events between."""
+    entries = entries_of(draw(histories()))
+    rng = random.Random(draw(st.integers(0, 1 << 30)))
+    own = [_own(number, rng) for number in range(draw(st.integers(0, 30)))]
+    log = MemoryEventLog(b"salt")
+    log.append(_mixed(entries, own, rng))
+    return log
+
+
+def _own(number, rng):
+    kind, body = rng.choice(DAEMONS)
+    now = 20_000 * 86_400_000_000 + number
+    return Entry(f"own-{number}", kind, now, now, body=json.dumps(body))
+
+
+def _mixed(entries, own, rng):
+    """The daemon's events come last, since an entry's target is a position."""
+    head = own if rng.random() < 0.5 else []
+    shift = len(head)
+    moved = [
+        entry._replace(target_seq=entry.target_seq + shift) if (entry.target_seq or 0) > 0 else entry
+        for entry in entries
+    ]
+    return [*head, *moved, *([] if head else own)]
+
+
+def fold_all(fold, log, page):
+    position, count, vocabulary = 0, 1, Vocabulary()
+    while count:
+        position, count = fold_next(log, [fold], position, page, vocabulary)
+    return fold
+
+
+class AnyView:
+    """The battery."""
+
+    def make(self):
+        raise NotImplementedError
+
+    @given(logs(), st.integers(1, 40))
+    @settings(max_examples=60, deadline=None, suppress_health_check=INHERITED)
+    def test_any_paging_gives_the_same_state(self, log, page):
+        """One page or many."""
+        assert fold_all(self.make(), log, page).digest() == fold_all(self.make(), log, 1_000).digest()
+
+    @given(logs(), st.integers(1, 9), st.lists(st.integers(1, 12), max_size=5))
+    @settings(max_examples=60, deadline=None, suppress_health_check=INHERITED)
+    def test_saved_and_taken_up_again_is_as_if_never_saved(self, log, page, stops):
+        """At any positions, as often as one likes."""
+        fold, vocabulary, position = self.make(), Vocabulary(), 0
+        saved = Saved()
+        for stop in stops:
+            position, _ = fold_next(log, [fold], position, stop, vocabulary)
+            saved.save(fold)
+            fold = saved.load(self.make())
+        count = 1
+        while count:
+            position, count = fold_next(log, [fold], position, page, vocabulary)
+        assert fold.digest() == fold_all(self.make(), log, 1_000).digest()
+
+    @given(logs(), st.integers(0, 1 << 30), st.integers(1, 9))
+    @settings(max_examples=60, deadline=None, suppress_health_check=INHERITED)
+    def test_rows_fed_in_another_order_give_the_same_state(self, log, seed, page):
+        """With their numbers kept. What waits for an event that is not there yet is fed before it."""
+        fold = self.make()
+        columns = ("seq", *dict.fromkeys((*fold.columns(), "id")))
+        rows = reordered(log, seed)
+        for start in range(0, len(rows), page):
+            some = rows[start : start + page]
+            feed(fold, [[row[column] for column in columns] for row in some], columns, some)
+        assert fold.digest() == fold_all(self.make(), log, 1_000).digest()
+
+    def test_one_event_more_gives_another_state(self):
+        """The digest is of what the view knows: of one of the events that concern it, it knows."""
+        log = MemoryEventLog(b"salt")
+        log.append([_own(number, random.Random(number)) for number in range(40)])
+        said = {"id": "o", "output": "o", "says": ("score",), "score": 1.0, "writer": None, "n": None, "day": 0}
+        log.append(entries_of([said]))
+        digests = []
+        for up_to in range(log.head().seq + 1):
+            fold = self.make()
+            fold_next(log, [fold], 0, up_to, Vocabulary())
+            digests.append(fold.digest())
+        assert len(set(digests)) > 1
+
+    @given(logs())
+    @settings(max_examples=15, deadline=None, suppress_health_check=INHERITED)
+    def test_rebuilt_equals_live(self, log):
+        """Folded turn by turn and saved each time, or all at once."""
+        with Views.open(":memory:", log, makers=[self.make], page_events=3) as live:
+            while live.catch_up(max_events=2):
+                pass
+            assert list(live.digests().values()) == [fold_all(self.make(), log, 1_000).digest()]
+
+    def test_a_view_names_itself(self):
+        """A name and a version from 1 up; the log's columns it reads begin with seq."""
+        fold = self.make()
+        assert fold.name.isidentifier()
+        assert fold.version >= 1
+        assert fold.columns()[0] == "seq"
+
+
+class Saved:
+    """A view's saved form in memory, through the same bytes and texts as in the file."""
+
+    def __init__(self):
+        self.parts, self.stops, self.cells = {}, {}, {}
+
+    def save(self, fold):
+        for part, table in fold.tables.items():
+            start = self.stops.get(part, 0)
+            self.parts.setdefault(part, []).append(table.packed(start, table.rows))
+            self.stops[part] = table.rows
+        self.cells |= fold.take_cells()
+
+    def load(self, fold):
+        for part, table in fold.tables.items():
+            assert isinstance(table, Columns)
+            for data in self.parts.get(part, []):
+                table.append_packed(data)
+        fold.restore({key: value for key, value in self.cells.items() if value is not None})
+        return fold
+
+
+def reordered(log, seed):
+    """Rows as dicts in another order, but what names a target to come stands before it."""
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in log.read_after(0, 10_000)]
+    rng = random.Random(seed)
+    rank = {row["id"]: rng.random() for row in rows}
+    for _ in rows:
+        for row in rows:
+            target = _unknown_target(row)
+            if target in rank:
+                rank[row["id"]] = min(rank[row["id"]], rank[target] * 0.999)
+    return sorted(rows, key=lambda row: rank[row["id"]])
+
+
+def _unknown_target(row):
+    body = json.loads(row["body"])
+    return body.get("supersedes") or body.get("retracts") if row["target_seq"] == -1 else None
+
+
+def feed(fold, rows, columns, dicts):
+    page = Page([rows], columns)
+    page.bodies = {row["seq"]: json.loads(row["body"]) for row in dicts}
+    fold.fold(page)

@@ -1,0 +1,73 @@
+"""`adaptd export --format native`: the whole log, a line an event, in a file that is whole or not there."""
+
+import json
+
+import pytest
+
+from daemon import event_reading
+from daemon.cli import exporting as verb
+from daemon.cli.main import main
+from tests import made_state
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    made_state.make(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_event_is_a_line_with_its_id(folder, capsys):
+    """To standard output, in order, sealed texts opened."""
+    assert main(["export", "--format", "native"]) == 0
+    out, err = capsys.readouterr()
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["seq"] for event in events] == [1, 2, 3, 4, 5]
+    assert [event["id"] for event in events[:3]] == ["out-1", "fb-1", "fb-2"]
+    assert events[2]["body"]["comment"] == "alice's secret"
+    assert not err
+
+
+def test_a_file_is_written_whole_and_told(folder, capsys):
+    """Data in the file, talk on stderr; what was there before is replaced."""
+    (folder / "out.ndjson").write_text("old")
+    assert main(["export", "--format", "native", "--output", "out.ndjson"]) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "5 events written to out.ndjson\n")
+    assert len((folder / "out.ndjson").read_bytes().splitlines()) == 5
+
+
+def test_many_pages_are_one_export(folder, capsys, monkeypatch):
+    """Where the pages end cannot be seen."""
+    main(["export", "--format", "native"])
+    whole = capsys.readouterr().out
+    monkeypatch.setattr(event_reading, "PAGE_EVENTS", 2)
+    main(["export", "--format", "native"])
+    assert capsys.readouterr().out == whole
+
+
+def test_an_export_that_fails_leaves_the_old_file(folder, capsys, monkeypatch):
+    """And no unfinished one beside it."""
+    (folder / "out.ndjson").write_text("old")
+
+    def failing(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(verb.os, "fsync", failing)
+    assert main(["export", "--format", "native", "--output", "out.ndjson"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert (folder / "out.ndjson").read_text() == "old"
+    assert [path.name for path in folder.iterdir() if "unfinished" in path.name] == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--format", "csv"]])
+def test_a_format_must_be_named(arguments, folder, capsys):
+    """More of them will come."""
+    assert main(["export", *arguments]) == 2
+    assert "--format" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_told(folder, capsys):
+    """With its name."""
+    assert main(["export", "--format", "native", "--output", "no/where"]) == 1
+    assert "no/where" in capsys.readouterr().err

@@ -1,0 +1,195 @@
+"""`adaptd status`: with the daemon up or down, empty or full, for people and for programs."""
+
+import json
+
+import pytest
+
+from daemon.cli.main import main
+from daemon.cli.status import page_of
+from daemon.queries import LogState, SpoolState, Status, Volume
+from daemon.state_lock import StateLock
+from tests import made_state
+
+NOW = made_state.NOW
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    made_state.make(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def a_status(**changes):
+    known = {
+        "state_dir": "/srv/adaptd/state",
+        "config_path": "/srv/adaptd/config.toml",
+        "durability": "full",
+        "pid": "4711",
+        "log": LogState(12_345, NOW - 180_000_000, {}),
+        "spool": SpoolState(0, 0, 0),
+        "volume": Volume(4_000, 8_000),
+        "today": Volume(12, 40),
+        "artifact_types": [("erd", Volume(3_000, 5_000)), (None, Volume(1_000, 3_000))],
+        "other_artifact_types": Volume(),
+        "quarantined": 0,
+        "quarantine_reason": None,
+        "views_at": 12_345,
+    }
+    return Status(**known | changes)
+
+
+def test_the_page_of_a_folder_where_all_is_well():
+    """Every fact in a line of its own; nothing to do, nothing said."""
+    assert page_of(a_status(), NOW, 80) == [
+        "state       /srv/adaptd/state",
+        "daemon      running, process 4711",
+        "durability  full (an event counts as taken in when it is on the disk)",
+        "log         12,345 events, the newest 3 minutes ago",
+        "outputs     4,000 in all, 12 today",
+        "feedback    8,000 in all, 40 today",
+        "spool       nothing waits",
+        "quarantine  empty",
+        "views       up to date",
+        "",
+        "artifact type    outputs   feedback",
+        "erd                3,000      5,000",
+        "(none given)       1,000      3,000",
+    ]
+
+
+def test_the_page_of_a_folder_that_nobody_serves():
+    """What waits is said, and the one thing to do."""
+    found = a_status(
+        pid=None,
+        log=LogState(0, None, {}),
+        spool=SpoolState(3, 2, 1_234_567),
+        quarantined=1,
+        quarantine_reason="expected JSON\x1b[2J",
+        durability="normal",
+        artifact_types=[],
+        views_at=0,
+    )
+    page = page_of(found, NOW, 80)
+    assert page[1:4] == [
+        "daemon      not running",
+        "durability  normal (a power cut may take back the newest commits)",
+        "log         0 events",
+    ]
+    assert page[6:] == [
+        "spool       1.2 MB in 2 files, and nobody reads it",
+        "quarantine  1 line, the newest: expected JSON\\x1b[2J",
+        "views       up to date",
+        "",
+        "next: start the daemon, so that what waits in the spool is taken in: adaptd run",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "step"),
+    [
+        ({"pid": None}, "start the daemon: adaptd run"),
+        ({"volume": Volume()}, "record feedback, from your program or with: adaptd record-feedback --help"),
+        ({"volume": Volume(), "quarantined": 2}, "see why events could not be taken in: adaptd events tail"),
+        ({}, None),
+    ],
+)
+def test_there_is_one_next_step_or_none(changes, step):
+    """The most pressing one."""
+    assert a_status(**changes).next_step == step
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_no_line_is_wider_than_the_terminal(width):
+    """Long paths keep both ends, long names and reasons their beginning."""
+    found = a_status(
+        state_dir="/srv/" + "deep/" * 40 + "state",
+        quarantined=2,
+        quarantine_reason="r" * 300,
+        artifact_types=[("t" * 200, Volume(10**9, 10**9))],
+        other_artifact_types=Volume(5, 6),
+        pid=None,
+        spool=SpoolState(9, 9, 10**12),
+    )
+    page = page_of(found, NOW, width)
+    assert max(map(len, page)) <= width
+    assert page[0].startswith("state       /srv/deep/")
+    assert page[0].endswith("/deep/state")
+    assert any(line.startswith("(all others) ") for line in page)
+    assert " ".join(" ".join(page).split()).endswith("so that what waits in the spool is taken in: adaptd run")
+
+
+def test_views_that_are_behind_are_said_to_be():
+    """The counts are then those of a while ago."""
+    assert "views       45 events behind the log" in page_of(a_status(views_at=12_300), NOW, 80)
+
+
+def test_a_real_folder_with_the_daemon_down(folder, capsys):
+    """Counts from the views, the log's head, the reason of the newest quarantined line; exit code 0."""
+    assert main(["status"]) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    assert "daemon      not running\n" in out
+    assert f"log         {made_state.EVENTS} events, the newest " in out
+    assert "outputs     2 in all, 0 today\n" in out
+    assert "feedback    2 in all, 0 today\n" in out
+    assert "quarantine  1 line, the newest: " in out
+    assert out.endswith("\nnext: start the daemon: adaptd run\n")
+
+
+def test_the_same_as_json(folder, capsys):
+    """One document, with its schema; numbers as numbers."""
+    made_state.spool(folder, [{"kind": "feedback_recorded/1", "id": "later"}], rotation=2)
+    assert main(["status", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "adaptd.status/1"
+    assert document["state_dir"] == str(folder / "state")
+    assert document["config"] == str(folder / "config.toml")
+    assert document["daemon"] == {"running": False, "pid": None}
+    assert document["durability"] == "full"
+    assert document["log"]["events"] == made_state.EVENTS
+    assert document["log"]["newest_at"] == "2023-11-14T22:13:20.000000Z"
+    assert document["log"]["newest_age_seconds"] > 0
+    assert document["outputs"] == {"total": 2, "today": 0}
+    assert document["feedback"] == {"total": 2, "today": 0}
+    assert {"artifact_type": "erd", "outputs": 1, "feedback": 1} in document["artifact_types"]
+    assert document["spool"]["files"] == document["spool"]["unread_files"] == 1
+    assert document["spool"]["unread_bytes"] > 50
+    assert document["quarantine"]["count"] == 1
+    assert document["views"] == {"position": made_state.EVENTS, "behind": 0}
+    assert document["next_step"].startswith("start the daemon, so that what waits")
+
+
+def test_a_folder_before_its_first_daemon(tmp_path, monkeypatch, capsys):
+    """There is no log yet, and that is nothing to fail over."""
+    monkeypatch.chdir(made_state.init(tmp_path))
+    assert main(["status", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["log"] == {"events": 0, "newest_at": None, "newest_age_seconds": None}
+    assert list((tmp_path / "state").iterdir()) == [tmp_path / "state" / "spool"]
+
+
+def test_a_state_folder_that_is_not_there(tmp_path, monkeypatch, capsys):
+    """Somebody wrote a config.toml by hand."""
+    (tmp_path / "config.toml").write_text("[adaptd]\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["status"]) == 0
+    assert "daemon      not running" in capsys.readouterr().out
+
+
+def test_a_daemon_that_is_needed_and_missing_is_exit_code_3(folder, capsys):
+    """What is there is printed all the same."""
+    assert main(["status", "--require-daemon"]) == 3
+    out, err = capsys.readouterr()
+    assert "daemon      not running" in out
+    assert err == (
+        f"adaptd: the daemon does not run on {folder}/state, and --require-daemon asks for it. Start it: adaptd run\n"
+    )
+
+
+def test_a_daemon_that_holds_the_lock_is_running(folder, capsys):
+    """By the lock, not by the pid."""
+    lock = StateLock.take(folder / "state", "4711 2026-11-21T00:00:00+00:00")
+    assert main(["status", "--require-daemon", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["daemon"] == {"running": True, "pid": 4711}
+    lock.release()
