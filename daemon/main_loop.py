@@ -72,7 +72,7 @@ class MainLoop:
             report = self._take_socket(report, now)
             report = self._take_spools(report, now)
         except PASSING as error:
-            return report._replace(more=False, failure=str(error))
+            return report._replace(more=False, failure=_told(error))
         return report._replace(more=report.more or (self.door is not None and self.door.waiting))
 
     def _take_socket(self, report: TurnReport, now: int) -> TurnReport:
@@ -104,3 +104,13 @@ class MainLoop:
             problems=taken.problems,
             folded=report.folded + self.views.catch_up(),
         )
+
+
+def _told(error: Exception) -> str:
+    """What went wrong, with the next step where the error itself cannot know it."""
+    if isinstance(error, AppendFailed):
+        return str(error)
+    return (
+        f"{error}, in keys.db, quarantine.db, views.db or the spool folder; expected files that one can read and write. "
+        "Nothing is lost, and it is tried again: look at free space, the disk's health, and the owner of the files."
+    )
