@@ -111,6 +111,6 @@ def _told(error: Exception) -> str:
     if isinstance(error, AppendFailed):
         return str(error)
     return (
-        f"{error}, in keys.db, quarantine.db, views.db or the spool folder; expected files that one can read and write. "
+        f"{error}, in keys.db, quarantine.db, views.db or the spool folder; expected files one can read and write. "
         "Nothing is lost, and it is tried again: look at free space, the disk's health, and the owner of the files."
     )
