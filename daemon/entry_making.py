@@ -49,10 +49,8 @@ class Examples(Protocol):
     def rated_judge_examples(self) -> int: ...
 
 
-def _body_of(event: Recorded, line: Line) -> str:
-    """The line as it was received, unless it speaks of a subject that did not count (`null`, or named twice)."""
-    text = line if isinstance(line, str) else line.decode()
-    return to_json(event).decode() if '"subject"' in text else text
+def _text(line: Line) -> str:
+    return line if isinstance(line, str) else line.decode()
 
 
 def _as_int64(digest: bytes) -> int:
@@ -121,7 +119,7 @@ class Batch:
             return None
         key = self._maker.output_key(event.id)
         self._outputs.add(key)
-        return self._row(event, key, None, None, _body_of(event, line), None)
+        return self._row(event, key, None, None, _text(line), None)
 
     def referring(self, events: Sequence[Recorded], lines: Sequence[Line]) -> list[Entry | None]:
         """The entries of the others, in their order; None where the subject was forgotten."""
@@ -174,7 +172,7 @@ class Batch:
             if event.output is not None and key is not None:
                 self._outputs.add(key)
             if pseudonym is None:
-                return self._row(event, key, None, None, _body_of(event, line), None)
+                return self._row(event, key, None, None, _text(line), None)
             return self._sealed_row(event, key, pseudonym)
         except SubjectForgotten:
             return None

@@ -336,14 +336,3 @@ class TestSubjects:
         (event,) = taken(both_views, line)
         assert opened(both_views, event)["input"] == value
         assert both_views.send(line)[0].repeat
-
-
-def test_a_subject_that_did_not_count_is_not_kept(world):
-    """Of a name given twice the last counts; an earlier subject must not stay in a line that is stored as received."""
-    twice = b'{"kind":"feedback_recorded/1","id":"twice","subject":"Ann","output":"x","score":1,"subject":null}'
-    none = b'{"kind":"output_recorded/1","id":"none","subject":null,"output":"y"}'
-    assert [json.loads(event["body"]) for event in taken(world, twice, none)] == [
-        {"kind": "feedback_recorded/1", "id": "twice", "output": "x", "score": 1},
-        {"kind": "output_recorded/1", "id": "none", "output": "y"},
-    ]
-    assert [outcome.repeat for outcome in world.send(twice, none)] == [True, True]
