@@ -79,7 +79,7 @@ class _Maker:
             return self._revision()
         if draw < 0.999:
             return self._retraction()
-        body = json.dumps({"spool": f"{self.seq:016x}-000001.ndjson", "bytes": 4 << 20, "lines": 4000})
+        body = json.dumps({"spool": f"{self.seq:016x}-000001.ndjson", "bytes": 4 << 20})
         return Entry(f"{self.seq:032x}", "spool_finished/1", self.now, self.now, body=body)
 
     def _inline(self) -> Entry:

@@ -143,7 +143,7 @@ class Intake:
         )
 
     def _end_of(self, name: str, size: int, now: int) -> Entry:
-        body = {"spool": name, "bytes": size, "lines": spool_reading.count_lines(self._spool_dir / name)}
+        body = {"spool": name, "bytes": size}
         return own_event(SPOOL_FINISHED, body, now, self._chance)
 
     def _finish_left_files(self, unread: Unread, now: int) -> list[int]:

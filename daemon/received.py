@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -93,6 +94,7 @@ class Rejected(Struct, tag_field="kind", tag="rejected/1", forbid_unknown_fields
     given: dict[str, str] = {}
 
 
+_ASCII_SPACES = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"  # what str.split() takes for space
 _FLAT = {str, int, float, bool, type(None)}
 Recorded = OutputRecorded | FeedbackRecorded
 _Line = OutputRecorded | FeedbackRecorded | Rejected
@@ -135,16 +137,15 @@ def read_line(line: bytes | str) -> Recorded:
 
 def _is_flat(event: _Line) -> bool:
     """Nearly every event is texts and a flat context; to see that is ten times as quick as to count levels."""
-    if isinstance(event, Rejected):
-        return True
-    for content in (event.output, event.input):
-        if type(content) is not str and content is not None:
-            return False
     if type(event) is FeedbackRecorded:
-        for content in (event.correction, event.compared_with):
-            if type(content) is not str and content is not None:
-                return False
-    return event.context is None or {*map(type, event.context.values())} <= _FLAT
+        types = {type(event.output), type(event.input), type(event.correction), type(event.compared_with)}
+    elif isinstance(event, Rejected):
+        return True
+    else:
+        types = {type(event.output), type(event.input)}
+    if event.context is not None:
+        types.update(map(type, event.context.values()))
+    return types <= _FLAT
 
 
 def _checked(event: _Line) -> Recorded:
@@ -237,6 +238,7 @@ def _says_something(event: FeedbackRecorded) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)  # a batch has few writers
 def writer_number(writer: str) -> int:
     """The writer's sixteen hex characters as the signed 64-bit number that the log stores."""
     try:
@@ -298,11 +300,9 @@ def normalised(content: Content) -> bytes:
     """An input as it counts for «the same input»: case, spacing and Unicode form do not matter."""
     if not isinstance(content, str):
         return _canonical(content)
-    if not content.isascii():
-        content = " ".join(unicodedata.normalize("NFKC", content).split())
-    elif "  " in content or not content.isprintable():  # else there is nothing that would collapse
-        content = " ".join(content.split())
-    return content.strip().casefold().encode("utf-8", "replace")
+    if content.isascii():
+        return content.encode().lower().translate(None, _ASCII_SPACES)
+    return "".join(unicodedata.normalize("NFKC", content).casefold().split()).encode("utf-8", "replace")
 
 
 def has_private(event: Recorded) -> bool:

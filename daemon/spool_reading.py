@@ -177,12 +177,6 @@ def copy_range(path: Path, start: int, end: int, target: Path) -> None:
         os.fsync(copy.fileno())
 
 
-def count_lines(path: Path) -> int:
-    """How many lines the file has, read in pieces."""
-    with path.open("rb") as file:
-        return sum(piece.count(b"\n") for piece in iter(lambda: file.read(_READ_BYTES), b""))
-
-
 class Unread(NamedTuple):
     """What one look at the folder found to take in."""
 

@@ -47,7 +47,7 @@ class TestSpools:
         assert world.spool_names() == []
         assert world.log.read_to() == {}
         assert world.recorded_ids() == ["a", "b"]
-        assert bodies(world, "spool_finished") == [{"spool": host.path.name, "bytes": size, "lines": 4}]
+        assert bodies(world, "spool_finished") == [{"spool": host.path.name, "bytes": size}]
 
     def test_are_read_on_where_they_were_left(self, world):
         """What was committed is not read again, by this daemon or the next."""

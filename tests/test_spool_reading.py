@@ -242,11 +242,6 @@ class TestPieces:
         spool_reading.copy_range(path, 5, 95, tmp_path / "copy")
         assert (tmp_path / "copy").read_bytes() == spool_reading.read_range(path, 5, 95) == bytes(range(5, 95))
 
-    def test_counts_lines_in_pieces(self, tmp_path, monkeypatch):
-        """A torn last line is none."""
-        monkeypatch.setattr(spool_reading, "_READ_BYTES", 3)
-        assert spool_reading.count_lines(put(tmp_path, A, b"1\n22\n\n4444\n5")) == 4
-
 
 def lines_of(found):
     return [text for piece in found.pieces for text in piece.lines]

@@ -11,5 +11,5 @@ class Spools(NewestOfKinds):
     name = "spools"
     version = 1
     kinds = ("spool_finished",)
-    details = ("spool", "bytes", "lines")
-    summed = ("bytes", "lines")
+    details = ("spool", "bytes")
+    summed = ("bytes",)

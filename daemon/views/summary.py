@@ -93,7 +93,7 @@ def _summary(views: list[tuple[Any, ...]], cells: dict[str, _Cells]) -> dict[str
         "kinds": {kind: int(count) for kind, count in sorted(cells.get("kinds", none).under("").items())},
         **_volume(examples),
         "quarantine": _newest(cells.get("quarantine", none), {"line_quarantined": 0, "event_refused": 0}),
-        "spools": _newest(cells.get("spools", none), {"spool_finished": 0, "bytes": 0, "lines": 0}),
+        "spools": _newest(cells.get("spools", none), {"spool_finished": 0, "bytes": 0}),
     }
 
 
