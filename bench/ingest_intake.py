@@ -2,7 +2,7 @@
 
     python -m bench.ingest_intake --rounds 12 --json bench/results/ingest_intake.json
 
-Each round takes in 5,000 events of about 1.2 kB, 1,000 a commit, and after each commit the same rows go into: a table
+Each round takes in 20,000 events of about 1.2 kB, 1,000 a commit, from files of 4 MiB whose host has gone on, and after each commit the same rows go into: a table
 of the same schema by plain `executemany` (same columns, UNIQUE, triggers, WAL, FULL, 8 kB pages), the same with
 the columns left out that are null throughout (what intake itself does), and a table of the payloads alone. All of them
 take their turns in one run, so that the disk's mood is the same for all. The folding of views is not counted here
@@ -29,7 +29,8 @@ from daemon.sqlite_log import _SCHEMA, CHECKPOINT_PAGES, PAGE_BYTES, SqliteEvent
 from daemon.views.store import Views
 
 PER_COMMIT = 1000
-COMMITS = 5
+COMMITS = 20
+FILE_BYTES = 4 << 20  # where a host goes on to its next file
 WRITER = "0123456789abcdef"
 WORDS = [
     f"{stem}{end}" for stem in ("cust", "ord", "ent", "rel", "tab", "ind", "sess", "tok", "rep") for end in range(400)
@@ -77,7 +78,7 @@ def summary(rounds: list[dict[str, float]]) -> dict:
 
 def one_round(folder: Path, subjects: int) -> dict[str, float]:
     (folder / "spool").mkdir(parents=True)
-    bytes_in_spool(folder / "spool" / f"{WRITER}-000001.ndjson", subjects)
+    fill_spool(folder / "spool", subjects)
     log = SqliteEventLog.open(folder / "events.db", SystemClock(), SystemChance())
     views = Views.open(":memory:", log)
     quarantine, sealing = Quarantine(folder / "quarantine.db"), Sealing.open(folder / "keys.db", SystemChance())
@@ -102,28 +103,34 @@ def one_round(folder: Path, subjects: int) -> dict[str, float]:
     return took
 
 
-def bytes_in_spool(path: Path, subjects: int) -> None:
+def fill_spool(folder: Path, subjects: int) -> None:
     """V2 calls as hosts write them, one a line."""
     rng = random.Random(7)
-    with path.open("w") as file:
-        for number in range(PER_COMMIT * COMMITS):
-            now = SystemClock().now()
-            line = {
-                "kind": "feedback_recorded/1",
-                "id": new_id(now, SystemChance()),
-                "writer": WRITER,
-                "n": number + 1,
-                "at": now,
-                "input": "Generate " + " ".join(rng.choices(WORDS, k=30)),
-                "output": "erDiagram\n" + " ".join(rng.choices(WORDS, k=100)),
-                "artifact_type": "erd",
-                "model": "mistral:7b",
-                "context": {"rag": " ".join(rng.choices(WORDS, k=8)), "notes": "from the editor"},
-                **({"subject": f"user-{rng.randrange(subjects)}"} if subjects else {}),
-                "score": round(rng.random() * 100, 1),
-                "feedback_type": "success",
-            }
-            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+    lines = [
+        json.dumps(call(rng, number, subjects), separators=(",", ":")) + "\n" for number in range(PER_COMMIT * COMMITS)
+    ]
+    per_file = FILE_BYTES // len(lines[0])
+    for number, start in enumerate(range(0, len(lines), per_file), 1):
+        (folder / f"{WRITER}-{number:06}.ndjson").write_text("".join(lines[start : start + per_file]))
+
+
+def call(rng: random.Random, number: int, subjects: int) -> dict:
+    now = SystemClock().now()
+    return {
+        "kind": "feedback_recorded/1",
+        "id": new_id(now, SystemChance()),
+        "writer": WRITER,
+        "n": number + 1,
+        "at": now,
+        "input": "Generate " + " ".join(rng.choices(WORDS, k=30)),
+        "output": "erDiagram\n" + " ".join(rng.choices(WORDS, k=100)),
+        "artifact_type": "erd",
+        "model": "mistral:7b",
+        "context": {"rag": " ".join(rng.choices(WORDS, k=8)), "notes": "from the editor"},
+        **({"subject": f"user-{rng.randrange(subjects)}"} if subjects else {}),
+        "score": round(rng.random() * 100, 1),
+        "feedback_type": "success",
+    }
 
 
 def table(path: Path, schema: str) -> sqlite3.Connection:
