@@ -23,8 +23,8 @@ help:
 	@echo "make demo      several programs record feedback while the daemon runs; shows what is in the log"
 	@echo "make test      linters, types, import rules, tests, docs, wheels"
 	@echo "make lint      the linters, types and import rules alone"
-	@echo "make torture   kill -9, full disks and torn files, for as long as it takes"
-	@echo "make bench     measurements beside named peers, in an environment of their own"
+	@echo "make torture   kill -9, full disks and torn files: some four minutes"
+	@echo "make bench     measurements beside named peers, in an environment of their own: some fifteen minutes"
 	@echo "make wheels    both wheels, in dist/"
 	@echo "make clean     removes what the commands above wrote, but for the environments (make distclean)"
 

@@ -17,6 +17,8 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
+from tests.spooled_lines import as_a_fresh_host
+
 PATIENCE_SECONDS = 10
 READING = ("adaptd status", "adaptd events", "adaptd replay", "adaptd export")  # may be asked again
 CHANGING = [
@@ -44,7 +46,9 @@ def empty_working_folder(tmp_path_factory):
     os.chdir(tmp_path_factory.mktemp("page"))
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
     os.environ["COLUMNS"] = "80"
+    as_a_fresh_host()
     yield
+    as_a_fresh_host()
     for process in in_background:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=PATIENCE_SECONDS)

@@ -52,6 +52,8 @@ _FILES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "testing":  # so that `adaptd.testing.capture_feedback()` needs no import of its own
+        return __import__("adaptd.testing", fromlist=["capture_feedback"])
     file = _FILES.get(name)
     if file is None:
         raise AttributeError(f"module 'adaptd' has no attribute {name!r}; it offers {', '.join(sorted(_FILES))}")

@@ -2,11 +2,11 @@
 
     python -m bench.ingest_intake --rounds 12 --json bench/results/ingest_intake.json
 
-Each round takes in 20,000 events of about 1.2 kB, 1,000 a commit, from files of 4 MiB whose host has gone on, and after each commit the same rows go into: a table
-of the same schema by plain `executemany` (same columns, UNIQUE, triggers, WAL, FULL, 8 kB pages), the same with
-the columns left out that are null throughout (what intake itself does), and a table of the payloads alone. All of them
-take their turns in one run, so that the disk's mood is the same for all. The folding of views is not counted here
-(bench/replay.py measures it).
+Each round takes in 20,000 events of about 1.2 kB, 1,000 a commit, from files of 4 MiB whose host has gone on. After
+each commit the same rows go into: a table of the same schema by plain `executemany` (same columns, UNIQUE,
+triggers, WAL, FULL, 8 kB pages), the same with the columns left out that are null throughout (what intake itself
+does), and a table of the payloads alone. All of them take their turns in one run, so that the disk's mood is the
+same for all. The folding of views is not counted here (bench/replay.py measures it).
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "adaptd.event/1"
 PAGE_EVENTS = 500
+MOST_SHOWN = 4000  # bytes of a line in quarantine
 SHOWN = ("artifact_type", "model", "side", "says", "score", "source", "target_seq", "propensity")
 """Columns that are shown as they are; the keyed hashes beside them say nothing to anybody outside the log."""
 
@@ -73,6 +74,22 @@ class EventReader:
     def verify(self) -> Verification:
         """Every hash computed again."""
         return self._log.verify()
+
+    def kept_aside(self, quarantine_id: str) -> str:
+        """What lies in quarantine under that id, as text: why it is there, and what was received."""
+        from daemon.quarantine import read_kept
+
+        path = self.path.with_name("quarantine.db")
+        try:
+            kept = read_kept(path, quarantine_id)
+        except sqlite3.OperationalError as error:
+            return f"what was received lies in {path}, which could not be read here: {error}"
+        if kept is None:
+            return f"what was received is no more in {path}"
+        if kept.raw is None:
+            place = path.with_suffix("") / f"{quarantine_id}.bin"
+            return f"{kept.reason}\n{kept.length:,} bytes were received; they lie in {place}"
+        return f"{kept.reason}\nreceived: {kept.raw[:MOST_SHOWN].decode(errors='backslashreplace')}"
 
     def close(self) -> None:
         """Let go of the files."""

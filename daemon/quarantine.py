@@ -68,3 +68,13 @@ class Quarantine:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def read_kept(path: Path, quarantine_id: str) -> Kept | None:
+    """One line kept aside, read beside a running daemon; sqlite3.OperationalError where this user may not."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        row = connection.execute("SELECT * FROM lines WHERE id = ?", (quarantine_id,)).fetchone()
+    finally:
+        connection.close()
+    return Kept(*row) if row else None

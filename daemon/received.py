@@ -152,7 +152,7 @@ def _checked(event: _Line) -> Recorded:
     if type(event) is FeedbackRecorded:
         _check_feedback(event)
     elif isinstance(event, Rejected):
-        field = event.field if event.field in FeedbackRecorded.__struct_fields__ else "…"
+        field = event.field if event.field in FeedbackRecorded.__struct_fields__ else "is none that there is"
         raise NotUsable(
             f"the host could not use it: {event.call}({event.field or '…'}): {event.reason}"[:_REASON_AT_MOST],
             f"the host could not use it: its field {field}",

@@ -33,7 +33,7 @@ def test_tail_shows_the_newest_oldest_first(folder, capsys):
     assert [line.split()[0] for line in lines] == ["2", "3", "4", "5"]
     assert lines[0] == "      2  2023-11-14 22:13:20  feedback_recorded/1  score comment 85              fb-1"
     assert lines[1].endswith("erd output down comment       fb-2")
-    assert "reason=" in lines[2]
+    assert "(spool/" in lines[2]
     assert main(["events", "tail"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == made_state.EVENTS
     assert main(["events", "tail", "-n", "0"]) == 0
@@ -158,6 +158,21 @@ def test_long_lines_are_cut_at_a_terminal_only(folder, capsys, monkeypatch):
     """Through a pipe nothing is lost."""
     monkeypatch.setattr(verb, "line_width", lambda: 40)
     main(["events", "tail", "-n", "1"])
-    (line,) = capsys.readouterr().out.splitlines()
+    line, its_id = capsys.readouterr().out.splitlines()
     assert len(line) == 40
     assert line.endswith("…")
+    assert its_id.startswith("         ")
+    assert len(its_id) <= 40
+
+
+def test_show_tells_what_was_kept_aside(folder, capsys):
+    """Of a line in quarantine: the reason in full, and what was received."""
+    main(["events", "tail", "--json"])
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (aside,) = [event for event in events if event["kind"] == "line_quarantined/1"]
+    assert main(["events", "show", aside["id"]]) == 0
+    out = capsys.readouterr().out
+    assert "Expected `float` <= 100.0 - at `$.score`\nreceived: {" in out
+    (folder / "state" / "quarantine.db").unlink()
+    assert main(["events", "show", aside["id"]]) == 0
+    assert "quarantine.db, which could not be read here: unable to open" in capsys.readouterr().out

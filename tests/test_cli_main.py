@@ -106,7 +106,11 @@ class Odd(AdaptdError):
     [
         (AdaptdError("it is so"), 1, "adaptd: it is so\n"),
         (Odd("not there"), 4, "adaptd: not there\n"),
-        (PermissionError(13, "Permission denied", "/x/y"), 1, "adaptd: /x/y: Permission denied\n"),
+        (
+            PermissionError(13, "Permission denied", "/x/y"),
+            1,
+            "adaptd: /x/y: Permission denied; expected a user who may. ",
+        ),
         (OSError("odd"), 1, "adaptd: odd\n"),
         (
             sqlite3.DatabaseError("file is not a database"),

@@ -396,7 +396,7 @@ class TestRejectedCalls:
     def test_a_field_of_the_callers_own_naming_is_not_public(self, field):
         """A misspelt argument may be anything."""
         rejected = line("rejected", "r", **REJECTED | {"field": field, "call": "Bob"})
-        assert public(rejected) == "the host could not use it: its field …"
+        assert public(rejected) == "the host could not use it: its field is none that there is"
 
     def test_an_odd_rejected_line_is_still_only_aside(self):
         """Wrong types in it are a reason like any other."""

@@ -53,7 +53,7 @@ def _tail(options: argparse.Namespace, reader: EventReader) -> int:
         if options.json:
             print_json(event)
         else:
-            print(cut(harmless(_line(event)), line_width()), flush=options.follow)
+            _print_event(event, line_width(), flush=options.follow)
     return 0
 
 
@@ -68,17 +68,27 @@ def _following(reader: EventReader, count: int, *, follow: bool) -> Iterator[dic
         time.sleep(FOLLOW_SECONDS)
 
 
+def _print_event(event: dict[str, Any], width: int | None, *, flush: bool) -> None:
+    """On one line; at a terminal that is too narrow for it the id gets a line of its own."""
+    line = harmless(f"{_line(event)}  {event['id']}")
+    if width is not None and len(line) > width:
+        line = f"{cut(harmless(_line(event)).rstrip(), width)}\n{'':9}{cut(harmless(event['id']), width - 9)}"
+    print(line, flush=flush)
+
+
 def _line(event: dict[str, Any]) -> str:
-    """Number, time, kind, what distinguishes it, such as «erd score 85», and last, where 80 columns end, the id."""
+    """Number, time, kind, and what distinguishes it, such as «erd score 85»."""
     at = event["received_at"][:19].replace("T", " ")
     about = [event.get("artifact_type", ""), event.get("says", "").replace("+", " ")]
     if "score" in event:
         about.append(f"{event['score']:g}")
     told = " ".join(word for word in about if word) or _of_the_daemon(event["body"])
-    return f"{event['seq']:>7}  {at}  {event['kind']:<19}  {told:<28}  {event['id']}"
+    return f"{event['seq']:>7}  {at}  {event['kind']:<19}  {told:<28}"
 
 
 def _of_the_daemon(body: dict[str, Any]) -> str:
+    if "reason" in body:
+        return f"{body['reason']} ({body.get('source', 'nothing of it was kept')})"
     return " ".join(f"{name}={value}" for name, value in body.items() if isinstance(value, str | int | float))
 
 
@@ -96,6 +106,8 @@ def _show(options: argparse.Namespace, reader: EventReader) -> int:
     for name, value in event.items():
         print(f"{name:<14} {harmless(str(value))}")
     print(harmless(json.dumps(body, ensure_ascii=False, indent=2)))
+    if "quarantine_id" in body:
+        print(harmless(reader.kept_aside(body["quarantine_id"])))
     return 0
 
 

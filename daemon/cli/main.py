@@ -174,6 +174,8 @@ def _code_of(error: AdaptdError) -> int:
 
 def _described(error: OSError) -> str:
     what = error.strerror or str(error)
+    if isinstance(error, PermissionError):
+        what += "; expected a user who may. Run it as the daemon's user, or join the group of the state folder."
     return f"{error.filename}: {what}" if error.filename else what
 
 

@@ -129,7 +129,7 @@ def _record(**fields: Any) -> str:
 
 def _record_lines(lines: IO[bytes], name: str, record: Record, printer: _Ids) -> int:
     """Every line that can be used is recorded; every other is told with its number, and makes the exit code 1."""
-    failed = 0
+    failed = recorded = 0
     for group in _groups(lines):
         ids: list[str] = []
         for number, line in group:
@@ -140,8 +140,11 @@ def _record_lines(lines: IO[bytes], name: str, record: Record, printer: _Ids) ->
                 say(f"adaptd: {name}:{number}: {error}")
         _flush()
         printer.print(ids)
+        recorded += len(ids)
     if failed:
-        say(f"adaptd: {failed} lines were not recorded; the others were. Correct them and give them again.")
+        told, others = ("1 line was", "it") if failed == 1 else (f"{failed:,} lines were", "them")
+        rest = "; the others were" if recorded else ""
+        say(f"adaptd: {told} not recorded{rest}. Correct {others} and give {others} again.")
     return 1 if failed else 0
 
 
@@ -166,7 +169,10 @@ def _groups(lines: IO[bytes]) -> Iterator[list[tuple[int, bytes]]]:
 def _object(line: bytes) -> dict[str, Any]:
     import json
 
-    found = json.loads(line)
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"expected one JSON object a line, found something that is not JSON ({error})") from None
     if not isinstance(found, dict):
         raise ValueError(f"expected a JSON object, found {type(found).__name__}")  # noqa: TRY004 told like bad JSON
     return found
