@@ -28,6 +28,7 @@ VERBS = {
     "events": ("daemon.cli.events", "look at the log: tail, show, verify"),
     "replay": ("daemon.cli.replaying", "rebuild the views from the first event and compare"),
     "export": ("daemon.cli.exporting", "write every event out, one JSON object a line"),
+    "forget": ("daemon.cli.forgetting", "destroy everything of one subject, for good"),
     "version": ("daemon.cli.starting", "say which adaptd this is"),
 }
 """Each verb's module, which has `add_VERB` for its parser and `VERB` for its work, and the line of the help."""
