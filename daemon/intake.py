@@ -41,6 +41,7 @@ class IntakeRules(NamedTuple):
     commit_events: int = 1000
     commit_bytes: int = 4 << 20
     split_by: str = "input"
+    encrypt: str = "subjects"
 
 
 class IntakeReport(NamedTuple):
@@ -97,7 +98,14 @@ class Intake:
         """From now on by these rules: a reloaded configuration."""
         self.rules = rules
         self._reader = SpoolReader(self._spool_dir, rules.max_event_bytes)
-        self._maker = EntryMaker(self._log.salt, self._examples, self._sealing, self._log.find, rules.split_by)
+        self._maker = EntryMaker(
+            self._log.salt,
+            self._examples,
+            self._sealing,
+            self._log.find,
+            rules.split_by,
+            encrypt_all=rules.encrypt == "all",
+        )
 
     # From the spool
 

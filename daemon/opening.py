@@ -51,6 +51,7 @@ def intake_rules(settings: Settings) -> IntakeRules:
         max_event_bytes=settings.intake.max_event_bytes,
         commit_events=settings.intake.commit_events,
         split_by=settings.sides.split_by,
+        encrypt=settings.privacy.encrypt,
     )
 
 

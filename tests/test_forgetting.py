@@ -11,7 +11,7 @@ from daemon.clock_and_chance import SeededChance, StoppedClock
 from daemon.event_log import COLUMNS
 from daemon.main_loop import MainLoop
 from daemon.opening import open_state
-from daemon.settings import Settings
+from daemon.settings import Settings, settings_of
 from daemon.views.store import rebuild_digests
 
 NOW = 1_700_000_000_000_000
@@ -265,3 +265,54 @@ def test_a_spool_file_that_cannot_be_written_is_told(place, host, monkeypatch):
     assert place.holding(SECRET) == [host.path.name]
     place.open()
     assert place.holding(SECRET) == []
+
+
+class TestEncryptAll:
+    """`encrypt = "all"`: also what belongs to nobody is sealed."""
+
+    @pytest.fixture
+    def place(self, place):
+        place.open(settings_of('[privacy]\nencrypt = "all"\n', place.folder / "config.toml"))
+        return place
+
+    def test_no_text_stands_in_the_log(self, place):
+        """Neither of outputs nor of feedback, inline or not; it can be read with the keys."""
+        host = Host(place.folder)
+        host.write(
+            line("o-1", input=f"{SECRET} 1", output="x"),
+            feedback("f-1", output_id="o-1", comment=f"{SECRET} 2", score=5),
+            feedback("f-2", input=f"{SECRET} 3", output="y", score=6),
+            feedback("f-3", output_id="o-1", score=7),
+        )
+        place.turn()
+        assert place.holding(SECRET) == [host.path.name]
+        assert place.text_of("o-1") == {"input": f"{SECRET} 1", "output": "x"}
+        assert place.text_of("f-1") == {"comment": f"{SECRET} 2"}
+        assert place.text_of("f-2")["input"] == f"{SECRET} 3"
+        assert place.row("f-3")["score"] == 7
+        host.close()
+
+    def test_each_output_has_a_key_with_its_feedback(self, place):
+        """In one batch or in two; another output has another."""
+        host = Host(place.folder)
+        host.write(line("o-1", output="x"), line("o-2", output="x"), feedback("f-1", output_id="o-1", comment="c"))
+        place.turn()
+        host.write(feedback("f-2", output_id="o-1", comment="c"))
+        place.turn()
+        one, two, first, second = [place.row(name)["subject"] for name in ("o-1", "o-2", "f-1", "f-2")]
+        assert one == first == second != two
+        host.close()
+
+    def test_a_repeat_is_known_again(self, place):
+        """Though the retry had a key made for it."""
+        raw = json.dumps(line("o-1", output="x")).encode()
+        place.state.intake.take_lines([raw], "socket", NOW)
+        place.state.views.catch_up()
+        assert place.state.intake.take_lines([raw], "socket", NOW)[0].repeat
+        assert not place.state.intake.take_lines([raw.replace(b"x", b"z")], "socket", NOW)[0].repeat
+
+    def test_a_subject_is_forgotten_as_ever(self, place, host):
+        """Nothing of the subject is left; others' texts can be read."""
+        place.forget()
+        assert place.holding(SECRET) == place.holding(NAME) == []
+        assert place.text_of("n-1") == {"input": "nobodys", "output": "nobodys output"}

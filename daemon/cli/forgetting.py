@@ -99,11 +99,11 @@ def _by_daemon(state_dir: Path, subject: str) -> dict[str, Any] | None:
     """What the daemon answers; None when it has ended before it came to it."""
     import time
 
-    from daemon.clock_and_chance import SystemChance, new_id
+    from daemon.clock_and_chance import SystemChance, SystemClock, new_id
     from daemon.requests import ask
     from daemon.state_lock import running_pid
 
-    asked = ask(state_dir, new_id(time.time_ns() // 1000, SystemChance()), {"verb": "forget", "subject": subject})
+    asked = ask(state_dir, new_id(SystemClock().now(), SystemChance()), {"verb": "forget", "subject": subject})
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         answer = asked.answer()
