@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -87,11 +87,16 @@ def forget_mark(place: Place, mark: bytes, now: int, chance: Chance) -> Forgotte
     again = place.sealing.is_forgotten(mark)
     if again and not pseudonyms:
         return _clean(place, Intent(mark, _told_before(place.log, mark)), now)._replace(again=True)
+    return forget_pseudonyms(place, mark, pseudonyms, now, chance)._replace(again=again)
+
+
+def forget_pseudonyms(place: Place, mark: bytes, pseudonyms: Sequence[int], now: int, chance: Chance) -> Forgotten:
+    """The intent and its deeds, once it is known what is meant."""
     intent = Intent(mark, tuple(pseudonyms), _count_events(place.log, set(pseudonyms)))
     event = _event_of(intent, now, chance)
     _note_begun(place.state_dir, event.id)
     place.log.append([event], full_sync=True)
-    return carry_out(place, intent, now)._replace(again=again)
+    return carry_out(place, intent, now)
 
 
 def carry_out(place: Place, intent: Intent, now: int) -> Forgotten:
@@ -172,18 +177,24 @@ def _count_events(log: EventLog, pseudonyms: set[int]) -> int:
     return count
 
 
+def told_marks(log: EventLog) -> list[bytes]:
+    """Whom the log says to be forgotten."""
+    return list(dict.fromkeys(intent.mark for intent in _intents(log)))
+
+
 def _told_before(log: EventLog, mark: bytes) -> tuple[int, ...]:
     """The pseudonyms that earlier forgettings of this subject have told."""
+    return tuple(number for intent in _intents(log) if intent.mark == mark for number in intent.pseudonyms)
+
+
+def _intents(log: EventLog) -> Iterator[Intent]:
     seq = 0
-    told: list[int] = []
     while rows := log.read_after(seq, PAGE_EVENTS, ("seq", "kind")):
         for number, kind in rows:
             if kind == SUBJECT_FORGOTTEN.stored_as:
                 ((body,),) = log.read_after(number - 1, 1, ("body",))
-                intent = Intent.read(body)
-                told += intent.pseudonyms if intent.mark == mark else ()
+                yield Intent.read(body)
         seq = rows[-1][0]
-    return tuple(told)
 
 
 def _event_of(intent: Intent, now: int, chance: Chance) -> Entry:
