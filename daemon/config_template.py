@@ -20,6 +20,11 @@ commit_events = 1000
 # Drawn once, when an input first enters; a change here concerns new inputs alone.
 split_by = "input"
 
+[privacy]
+# "subjects": the texts of events that name a subject are sealed under that subject's key, which `adaptd forget` destroys.
+# "all": those of every event; an output without a subject gets a key of its own, together with the feedback on it.
+encrypt = "subjects"
+
 [log]
 # "full": an event counts as taken in when it is on the disk. "normal": a power cut may take the newest commits back; no crash of a program can.
 durability = "full"

@@ -73,12 +73,15 @@ class EntryMaker:
         sealing: Sealing,
         find: Callable[[Iterable[str]], dict[str, Found]],
         split_by: str = "input",
+        *,
+        encrypt_all: bool = False,
     ) -> None:
         self.salt = salt
         self.examples = examples
         self.sealing = sealing
         self.find = find
         self.split_by = split_by
+        self.encrypt_all = encrypt_all
         self.buckets = sides.Buckets(salt)
         self._key_hash = blake2b(key=salt, digest_size=8, person=b"output")
 
@@ -115,6 +118,7 @@ class Batch:
             or event.subject is not None
             or event.supersedes is not None
             or event.retracts is not None
+            or self._maker.encrypt_all
         ):
             return None
         key = self._maker.output_key(event.id)
@@ -204,7 +208,7 @@ class Batch:
             own = self._sealing.pseudonym_of(event.subject)
             if not early:
                 return own
-        elif not (early and has_private(event)):
+        elif not (has_private(event) and (early or self._maker.encrypt_all)):
             return None
         pseudonym = self._sealing.pseudonym_for_early()
         if event.subject is not None:

@@ -46,6 +46,7 @@ OUTPUT_RECORDED = Kind("output_recorded", 1, "a model of the host produced an ou
 FEEDBACK_RECORDED = Kind("feedback_recorded", 1, "somebody or something judged an output")
 LINE_QUARANTINED = Kind("line_quarantined", 1, "something was received that could not be taken in; it is kept aside")
 EVENT_REFUSED = Kind("event_refused", 1, "an event of a forgotten subject came; nothing of it was kept")
+SUBJECT_FORGOTTEN = Kind("subject_forgotten", 1, "a subject was forgotten; the keys of its events are destroyed")
 SPOOL_FINISHED = Kind("spool_finished", 1, "a spool file was read to its end, committed, and deleted")
 DAEMON_STARTED = Kind("daemon_started", 1, "the daemon began its work")
 DAEMON_STOPPED = Kind("daemon_stopped", 1, "the daemon ended in order")
@@ -59,6 +60,7 @@ KINDS: dict[str, Kind] = {
         FEEDBACK_RECORDED,
         LINE_QUARANTINED,
         EVENT_REFUSED,
+        SUBJECT_FORGOTTEN,
         SPOOL_FINISHED,
         DAEMON_STARTED,
         DAEMON_STOPPED,

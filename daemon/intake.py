@@ -15,12 +15,13 @@ from json import dumps
 from pathlib import Path
 from typing import NamedTuple
 
-from daemon import spool_reading
+from daemon import spool_erasing, spool_reading
 from daemon.clock_and_chance import Chance
 from daemon.entry_making import EntryMaker, Examples
 from daemon.event_kinds import EVENT_REFUSED, LINE_QUARANTINED, SPOOL_FINISHED, own_event
 from daemon.event_log import AppendFailed, Entry, EventLog, Found, IdsExist
 from daemon.line_batch import LineBatch, Outcome
+from daemon.line_naming import subjects_in
 from daemon.quarantine import Kept, Quarantine
 from daemon.received import Recorded, canonical
 from daemon.sealing import Sealing, SubjectForgotten
@@ -40,6 +41,7 @@ class IntakeRules(NamedTuple):
     commit_events: int = 1000
     commit_bytes: int = 4 << 20
     split_by: str = "input"
+    encrypt: str = "subjects"
 
 
 class IntakeReport(NamedTuple):
@@ -87,11 +89,23 @@ class Intake:
         self.follow(rules)
         self._end_what_was_begun()
 
+    @property
+    def looks_until_all_are_asked(self) -> int:
+        """After as many quiet looks every silent file was asked whether its host is gone."""
+        return ASK_FOR_LOCKS_EVERY
+
     def follow(self, rules: IntakeRules) -> None:
         """From now on by these rules: a reloaded configuration."""
         self.rules = rules
         self._reader = SpoolReader(self._spool_dir, rules.max_event_bytes)
-        self._maker = EntryMaker(self._log.salt, self._examples, self._sealing, self._log.find, rules.split_by)
+        self._maker = EntryMaker(
+            self._log.salt,
+            self._examples,
+            self._sealing,
+            self._log.find,
+            rules.split_by,
+            encrypt_all=rules.encrypt == "all",
+        )
 
     # From the spool
 
@@ -133,7 +147,9 @@ class Intake:
         read_to = {piece.name: piece.end for piece in unread.pieces} | {found.name: found.end for found in unread.unfit}
         ends = [self._end_of(name, read_to[name], now) for name in ended]
         read_to |= dict.fromkeys(ended, FINISHED)
-        batch = self._take(lines, _places(unread.pieces), read_to, now, unread.unfit, ends)
+        place_of = _places(unread.pieces)
+        batch = self._take(lines, place_of, read_to, now, unread.unfit, ends)
+        self._erase_refused(batch, place_of)
         return IntakeReport(
             events=len(batch.entries),
             repeats=len(batch.repeats) + len(batch.repeats_line),
@@ -141,6 +157,14 @@ class Intake:
             refused=len(batch.refused),
             bytes=sum(piece.end - piece.start for piece in unread.pieces),
         )
+
+    def _erase_refused(self, batch: LineBatch, place_of: Place) -> None:
+        """Nothing of a refused line is kept, also where its host still holds the file."""
+        for number in batch.refused:
+            source, start = place_of(number)
+            span = spool_erasing.Span(start, spool_reading.byte_length(batch.lines[number]))
+            with suppress(OSError):  # it goes with the file, then
+                spool_erasing.blank(self._spool_dir / source.removeprefix("spool/"), [span])
 
     def _end_of(self, name: str, size: int, now: int) -> Entry:
         body = {"spool": name, "bytes": size}
@@ -237,15 +261,16 @@ class Intake:
         ends: Sequence[Entry] = (),
     ) -> LineBatch:
         batch = LineBatch(lines, self._maker.batch(now), self.rules.max_event_bytes)
-        kept_unfit = [_Aside(self._keep_unfit(found, now), found.reason) for found in unfit]
+        kept_unfit = [_Aside(kept, found.reason) for found in unfit if (kept := self._keep_unfit(found, now))]
         known: dict[str, Found] = {}
         while True:
-            kept = [
+            self._refuse_unusable(batch)
+            lines_kept = [
                 _Aside(self._keep_line(batch, number, place_of(number), now), batch.aside[number].public)
                 for number in batch.aside
             ]
             try:
-                asides = [one for one in kept_unfit + kept if one.kept.id not in known]
+                asides = [one for one in kept_unfit + lines_kept if one.kept.id not in known]
                 entries = self._on_disk_first(batch, asides, now)
                 self._append([*entries, *ends], read_to, full_sync=bool(ends))
                 return batch
@@ -284,13 +309,23 @@ class Intake:
 
     # What is kept aside
 
+    def _refuse_unusable(self, batch: LineBatch) -> None:
+        """A line that cannot be used and names a forgotten subject is not kept aside either."""
+        for number in [number for number in batch.aside if self._names_forgotten(_as_bytes(batch.lines[number]))]:
+            del batch.aside[number]
+            batch.refused.add(number)
+
+    def _names_forgotten(self, raw: bytes) -> bool:
+        marks = (self._sealing.mark_of(subject) for subject in subjects_in(raw))
+        return any(self._sealing.is_forgotten(mark) for mark in marks)
+
     def _keep_line(self, batch: LineBatch, number: int, place: tuple[str, int], now: int) -> Kept:
         source, start = place
-        line = batch.lines[number]
-        line = line.encode() if isinstance(line, str) else line
+        line = _as_bytes(batch.lines[number])
         return Kept(self._aside_id(source, start, line), source, start, len(line), str(batch.aside[number]), now, line)
 
-    def _keep_unfit(self, unfit: Unfit, now: int) -> Kept:
+    def _keep_unfit(self, unfit: Unfit, now: int) -> Kept | None:
+        """None where what is unfit is of a forgotten subject: the position passes over it, and nothing stays."""
         source = f"spool/{unfit.name}"
         kept_id = self._aside_id(source, unfit.start, b"%d" % unfit.end)
         length = unfit.end - unfit.start
@@ -300,6 +335,8 @@ class Intake:
             raw = None
         else:
             raw = spool_reading.read_range(path, unfit.start, unfit.end)
+            if self._names_forgotten(raw):
+                return None
         return Kept(kept_id, source, unfit.start, length, unfit.reason, now, raw)
 
     def _aside_id(self, source: str, start: int, line: bytes) -> str:
@@ -309,6 +346,10 @@ class Intake:
 
     def _refusal(self, now: int) -> Entry:
         return own_event(EVENT_REFUSED, {"reason": "its subject was forgotten"}, now, self._chance)
+
+
+def _as_bytes(line: Line) -> bytes:
+    return line.encode() if isinstance(line, str) else line
 
 
 def _quarantined(kept: Kept, reason: str) -> Entry:

@@ -12,6 +12,7 @@ from typing import Self
 
 from daemon.clock_and_chance import Chance, Clock
 from daemon.file_systems import refuse_network
+from daemon.forgetting import finish_begun
 from daemon.intake import Intake, IntakeRules
 from daemon.quarantine import Quarantine
 from daemon.sealing import Sealing
@@ -50,6 +51,7 @@ def intake_rules(settings: Settings) -> IntakeRules:
         max_event_bytes=settings.intake.max_event_bytes,
         commit_events=settings.intake.commit_events,
         split_by=settings.sides.split_by,
+        encrypt=settings.privacy.encrypt,
     )
 
 
@@ -67,4 +69,10 @@ def open_state(state_dir: Path, settings: Settings, clock: Clock, chance: Chance
         views = Views.open(state_dir / "views.db", log)
         closing.callback(views.close)
         intake = Intake(log, views.examples, state_dir / "spool", quarantine, sealing, chance, intake_rules(settings))
-        return State(state_dir, log, views, intake, sealing, quarantine, closing.pop_all())
+        state = State(state_dir, log, views, intake, sealing, quarantine, closing.pop_all())
+    try:
+        finish_begun(state, clock.now())
+    except BaseException:
+        state.close()
+        raise
+    return state

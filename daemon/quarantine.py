@@ -6,7 +6,8 @@ The log says that a line was quarantined; the bytes themselves lie here, since t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,6 +62,28 @@ class Quarantine:
     def find(self, quarantine_id: str) -> Kept | None:
         row = self._connection.execute("SELECT * FROM lines WHERE id = ?", (quarantine_id,)).fetchone()
         return Kept(*row) if row else None
+
+    def erase(self, wanted: Callable[[bytes], bool]) -> int:
+        """Erases, whole and for good, every line whose bytes are wanted; returns how many."""
+        count = after = 0
+        while row := self._connection.execute(
+            "SELECT rowid, id, raw FROM lines WHERE rowid > ? ORDER BY rowid LIMIT 1", (after,)
+        ).fetchone():
+            after, quarantine_id, raw = row
+            if wanted(self._bytes_of(quarantine_id, raw)):
+                with suppress(FileNotFoundError):
+                    self.file_for(quarantine_id).unlink()
+                self._connection.execute("DELETE FROM lines WHERE rowid = ?", (after,))
+                count += 1
+        return count
+
+    def _bytes_of(self, quarantine_id: str, raw: bytes | None) -> bytes:
+        if raw is not None:
+            return raw
+        try:
+            return self.file_for(quarantine_id).read_bytes()
+        except FileNotFoundError:
+            return b""
 
     def __len__(self) -> int:
         (count,) = self._connection.execute("SELECT count(*) FROM lines").fetchone()

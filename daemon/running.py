@@ -16,18 +16,18 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import Any, TextIO
 
 from structlog.typing import FilteringBoundLogger
 
 from adaptd import __version__
-from daemon import event_kinds
+from daemon import event_kinds, forgetting, requests
 from daemon.clock_and_chance import MICROSECONDS, Chance, Clock
 from daemon.event_kinds import own_event
 from daemon.event_log import AppendFailed
 from daemon.file_systems import refuse_network
 from daemon.log_lines import logger_to
-from daemon.main_loop import MainLoop, TurnReport
+from daemon.main_loop import PASSING, MainLoop, TurnReport
 from daemon.notifying import ServiceManager
 from daemon.opening import State, intake_rules, open_state
 from daemon.settings import BadConfig, Settings, changed_keys, read_settings
@@ -130,6 +130,7 @@ class Daemon:
             if signals.take_reload():
                 self._reload()
             report = self._loop.turn(self._clock.now())
+            self._serve_requests()
             self._tell(report)
             self._manager.alive()
             self._wait(0 if report.more else self._pause(report))
@@ -176,6 +177,20 @@ class Daemon:
         if said:
             self._log.info("took in", **said, seq=self._state.log.head().seq)
             self._manager.status(self._status())
+
+    def _serve_requests(self) -> None:
+        """What a verb of the state's owner asks for. What fails on a disk stays asked for."""
+        try:
+            requests.serve(self._state.state_dir, self._do)
+        except PASSING as error:
+            self._log.error("a request failed, and will be tried again", reason=str(error))
+
+    def _do(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request.get("verb") != "forget" or not isinstance(request.get("subject"), str):
+            return {"error": "the daemon does not know this request, expected one of its own adaptd; restart it"}
+        done = forgetting.forget(self._state, request["subject"], self._clock.now(), self._chance)
+        self._log.info("forgot", events=done.events, keys=done.keys, quarantined=done.quarantined)
+        return done._asdict()
 
     def _reload(self) -> None:
         """Read config.toml again; a bad one changes nothing, and both outcomes are events."""

@@ -9,7 +9,7 @@ It does not decide what is private, and it does not clean other files.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import blake2b
@@ -113,6 +113,7 @@ class Sealing:
         if self._known.get(subject) == pseudonym or self._owns(subject, pseudonym):
             return pseudonym
         self._refuse_forgotten(subject)
+        self._key(pseudonym)  # of an output whose subject was forgotten nothing more is said
         row = self._connection.execute(
             "SELECT k.pseudonym FROM keys k JOIN owners o ON o.pseudonym = k.pseudonym "
             "WHERE k.beside = ? AND o.subject = ?",
@@ -138,6 +139,37 @@ class Sealing:
     def mark_of(self, subject: str) -> bytes:
         """What is remembered of a forgotten subject: enough to know the name again, too little to read it."""
         return blake2b(subject.encode(), key=self._marks_secret, digest_size=16).digest()
+
+    # Forgetting
+
+    def is_forgotten(self, mark: bytes) -> bool:
+        return self._connection.execute("SELECT 1 FROM forgotten WHERE mark = ?", (mark,)).fetchone() is not None
+
+    def forgotten(self) -> list[bytes]:
+        """The marks of all who were forgotten."""
+        return [mark for (mark,) in self._connection.execute("SELECT mark FROM forgotten ORDER BY forgotten_at, mark")]
+
+    def owned_by(self, mark: bytes) -> list[int]:
+        """Every pseudonym that the subject of this mark owns, alone or with others."""
+        subjects = self._connection.execute("SELECT DISTINCT subject FROM owners").fetchall()
+        return sorted(
+            pseudonym
+            for (subject,) in subjects
+            if self.mark_of(subject) == mark
+            for (pseudonym,) in self._connection.execute("SELECT pseudonym FROM owners WHERE subject = ?", (subject,))
+        )
+
+    def destroy(self, mark: bytes, pseudonyms: Iterable[int], now: int) -> int:
+        """Marks the subject as forgotten and destroys these keys, in one commit; returns how many were there."""
+        gone = [(pseudonym,) for pseudonym in pseudonyms]
+        self._write("INSERT OR IGNORE INTO forgotten VALUES (?, ?)", (mark, now))
+        with self._undone_on_error():
+            destroyed = self._connection.executemany("DELETE FROM keys WHERE pseudonym = ?", gone).rowcount
+            self._connection.executemany("DELETE FROM owners WHERE pseudonym = ?", gone)
+        self.commit()
+        self._known.clear()
+        self._key_of.cache_clear()
+        return max(0, destroyed)
 
     # Keys
 

@@ -38,6 +38,12 @@ class SidesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     split_by: Literal["input", "subject", "episode"] = "input"
 
 
+class PrivacySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """[privacy]: what is sealed."""
+
+    encrypt: Literal["subjects", "all"] = "subjects"
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """[log]: what a commit promises."""
 
@@ -50,6 +56,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     adaptd: AdaptdSettings = AdaptdSettings()
     intake: IntakeSettings = IntakeSettings()
     sides: SidesSettings = SidesSettings()
+    privacy: PrivacySettings = PrivacySettings()
     log: LogSettings = LogSettings()
 
 

@@ -76,7 +76,7 @@ def test_run_with_a_bad_configuration_tells_every_fault(tmp_path, monkeypatch, c
     told = capsys.readouterr().err.splitlines()
     assert told[0].startswith("adaptd: ")
     assert "config.toml:3: log.durability: expected " in told[0]
-    assert told[1].endswith("config.toml:4: intak: expected one of the tables adaptd, intake, log, sides, "
+    assert told[1].endswith("config.toml:4: intak: expected one of the tables adaptd, intake, log, privacy, sides, "
                             "found an unknown key, did you mean 'intake'?")  # fmt: skip
     assert os.listdir(tmp_path) == ["config.toml"]
 

@@ -33,6 +33,7 @@ def test_the_template_says_every_key_with_its_default(tmp_path):
         "adaptd": {"state_dir"},
         "intake": {"max_event_bytes", "commit_events"},
         "sides": {"split_by"},
+        "privacy": {"encrypt"},
         "log": {"durability"},
     }
 
@@ -63,7 +64,8 @@ def test_every_fault_is_told_at_once_with_its_line():
             + hints[0],
             "6: intake.commit_events: expected a whole number from 1 to 100000, found 'many'",
             '8: sides.split_by: expected "episode" or "input" or "subject", found \'inputs\', ' + hints[1],
-            "9: logs: expected one of the tables adaptd, intake, log, sides, found an unknown key, " + hints[2],
+            "9: logs: expected one of the tables adaptd, intake, log, privacy, sides, found an unknown key, "
+            + hints[2],
             '11: log.durability: expected "full" or "normal", found [\'full\']',
         )
     ]

@@ -28,6 +28,9 @@ VERBS = {
     "events": ("daemon.cli.events", "look at the log: tail, show, verify"),
     "replay": ("daemon.cli.replaying", "rebuild the views from the first event and compare"),
     "export": ("daemon.cli.exporting", "write every event out, one JSON object a line"),
+    "forget": ("daemon.cli.forgetting", "destroy everything of one subject, for good"),
+    "backup": ("daemon.cli.backing_up", "copy log, keys and quarantine into one checked archive"),
+    "restore": ("daemon.cli.backing_up", "put a backup in place, and forget again who was forgotten"),
     "version": ("daemon.cli.starting", "say which adaptd this is"),
 }
 """Each verb's module, which has `add_VERB` for its parser and `VERB` for its work, and the line of the help."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from adaptd import __version__
+from daemon import forgetting
 from daemon.clock_and_chance import SeededChance, StoppedClock
 from daemon.event_kinds import CONFIG_REFUSED, CONFIG_RELOADED, DAEMON_STARTED, DAEMON_STOPPED, own_event
 from daemon.main_loop import MainLoop
@@ -100,7 +101,7 @@ def record(folder: Path) -> dict[str, Any]:
         tell(state, CONFIG_RELOADED, {"path": "config.toml"}, clock, chance)
         tell(state, CONFIG_REFUSED, {"path": "config.toml", "reason": "no [adaptd]"}, clock, chance)
         tell(state, DAEMON_STOPPED, {"reason": "SIGTERM"}, clock, chance)
-        refuse_a_forgotten_subject(state, clock)
+        refuse_a_forgotten_subject(state, clock, chance)
         state.views.catch_up()
         found = meaning(state.views)
         head = state.log.head()
@@ -112,9 +113,8 @@ def tell(state: State, kind: Any, body: dict[str, Any], clock: StoppedClock, cha
     state.log.append([own_event(kind, body, clock.now(), chance)])
 
 
-def refuse_a_forgotten_subject(state: State, clock: StoppedClock) -> None:
-    mark = state.sealing.mark_of("carol")
-    state.sealing._connection.execute("INSERT INTO forgotten VALUES (?, ?)", (mark, clock.now()))
+def refuse_a_forgotten_subject(state: State, clock: StoppedClock, chance: SeededChance) -> None:
+    forgetting.forget(state, "carol", clock.now(), chance)
     line = feedback("refused", output_id="out-1", score=1.0, subject="carol", writer=WRITER, n=9999, at=clock.now())
     state.intake.take_lines([json.dumps(line).encode()], "socket", clock.now())
 
