@@ -188,32 +188,43 @@ class Batch:
         return self._row(event, key, pseudonym, content, to_json(clear).decode(), sealed)
 
     def _pseudonym(self, event: Recorded, key: int | None) -> int | None:
-        """Feedback falls under its output's subject; private feedback that comes early gets a key to be adopted."""
+        """Feedback falls under its output's key; an output under its own subject's, whoever spoke of it before."""
         known = self._pseudonyms.get(key) if key is not None else None
-        subject = event.subject
-        if known is None:
-            known = self._first_pseudonym(event, key)
-            if known is not None and key is not None:
-                self._pseudonyms[key] = known
-        elif subject is not None:
-            if event.output is None:
-                return self._sealing.pseudonym_beside(known, subject)
-            self._sealing.adopt(known, subject)
-        return known
+        if event.output is None:
+            return self._of_feedback(event, key, known)
+        if key in self._outputs:  # a repeat, or another content under its id: nobody's ownership follows from it
+            return known if known is not None or event.subject is None else self._sealing.pseudonym_of(event.subject)
+        own = self._of_output(event, known)
+        if own is not None and known is None and key is not None:
+            self._pseudonyms[key] = own  # else all that is said of it stays under the early key: a rater is one rater
+        return own
 
-    def _first_pseudonym(self, event: Recorded, key: int | None) -> int | None:
-        """The output of an early feedback may be another's: so that key is for this output alone, whoever owns it."""
-        early = event.output is None and key not in self._outputs
-        if event.subject is not None:
-            own = self._sealing.pseudonym_of(event.subject)
-            if not early:
-                return own
-        elif not (has_private(event) and (early or self._maker.encrypt_all)):
+    def _of_output(self, event: Recorded, early: int | None) -> int | None:
+        """Its subject becomes an owner of what was said of it before it came."""
+        if event.subject is None:
+            return self._sealing.pseudonym_for_early() if self._maker.encrypt_all and has_private(event) else None
+        own = self._sealing.pseudonym_of(event.subject)
+        if early is not None and early != own:
+            self._sealing.adopt(early, event.subject)
+        return own
+
+    def _of_feedback(self, event: Recorded, key: int | None, known: int | None) -> int | None:
+        """Private feedback that comes early gets a key for its output alone, which the output's subject will adopt."""
+        if known is not None:
+            return known if event.subject is None else self._sealing.pseudonym_beside(known, event.subject)
+        early = key not in self._outputs
+        if event.subject is not None and not early:
+            return self._sealing.pseudonym_of(event.subject)
+        if event.subject is None and not (has_private(event) and (early or self._maker.encrypt_all)):
             return None
-        pseudonym = self._sealing.pseudonym_for_early()
         if event.subject is not None:
-            self._sealing.adopt(pseudonym, event.subject)
-        return pseudonym
+            self._sealing.pseudonym_of(event.subject)  # refuses one who was forgotten
+        made = self._sealing.pseudonym_for_early()
+        if event.subject is not None:
+            self._sealing.adopt(made, event.subject)
+        if early and key is not None:
+            self._pseudonyms[key] = made
+        return made
 
     # The row
 

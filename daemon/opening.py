@@ -15,7 +15,7 @@ from daemon.file_systems import refuse_network
 from daemon.forgetting import finish_begun
 from daemon.intake import Intake, IntakeRules
 from daemon.quarantine import Quarantine
-from daemon.sealing import Sealing
+from daemon.sealing import KeysMissing, Sealing
 from daemon.settings import Settings
 from daemon.sqlite_log import SqliteEventLog
 from daemon.state_folder import make_folders
@@ -64,6 +64,9 @@ def open_state(state_dir: Path, settings: Settings, clock: Clock, chance: Chance
         closing.callback(log.close)
         sealing = Sealing.open(state_dir / "keys.db", chance)
         closing.callback(sealing.close)
+        if sealing.is_new and (subject := log.any_subject()) is not None:
+            (state_dir / "keys.db").unlink()  # it was made just now, and is empty
+            raise KeysMissing(subject)
         quarantine = Quarantine(state_dir / "quarantine.db")
         closing.callback(quarantine.close)
         views = Views.open(state_dir / "views.db", log)

@@ -34,6 +34,7 @@ CREATE TABLE owners (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX owners_of ON owners (pseudonym);
 CREATE INDEX keys_beside ON keys (beside) WHERE beside IS NOT NULL;
+CREATE TABLE destroyed (pseudonym INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE forgotten (mark BLOB PRIMARY KEY, forgotten_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 PRAGMA user_version=1;
 """
@@ -43,10 +44,23 @@ class SubjectForgotten(AdaptdError):
     """An event of a subject that was forgotten came: nothing of it may be kept."""
 
 
+class KeysMissing(AdaptdError):
+    """The log's events lie under a key that keys.db never destroyed, and does not have."""
+
+    def __init__(self, pseudonym: int) -> None:
+        super().__init__(
+            f"keys.db has no key {pseudonym}, under which events of the log lie, and never destroyed it; expected the "
+            "keys.db that belongs to events.db. Put both back from the same backup (`adaptd restore`); until then "
+            "nothing is taken in, and nothing is lost."
+        )
+        self.pseudonym = pseudonym
+
+
 class Sealing:
     """The keys of one state folder. New keys wait in a transaction until `commit`, which comes before the log's."""
 
     def __init__(self, connection: sqlite3.Connection, chance: Chance | None) -> None:
+        self.is_new = False  # made just now: then no event can lie under a key of it
         self._connection = connection
         self._chance = chance
         self._known: dict[str, int] = {}  # subject → its own pseudonym; at most _KNOWN_AT_MOST of them
@@ -70,7 +84,9 @@ class Sealing:
             connection.executescript(_SCHEMA)
             connection.execute("INSERT INTO secrets VALUES ('marks', ?)", (chance.secret_bytes(32),))
             connection.execute("COMMIT")
-        return cls(connection, chance)
+        opened = cls(connection, chance)
+        opened.is_new = not tables
+        return opened
 
     @classmethod
     def open_read_only(cls, path: Path) -> Sealing:
@@ -166,6 +182,7 @@ class Sealing:
         with self._undone_on_error():
             destroyed = self._connection.executemany("DELETE FROM keys WHERE pseudonym = ?", gone).rowcount
             self._connection.executemany("DELETE FROM owners WHERE pseudonym = ?", gone)
+            self._connection.executemany("INSERT OR IGNORE INTO destroyed VALUES (?)", gone)
         self.commit()
         self._known.clear()
         self._key_of.cache_clear()
@@ -198,9 +215,12 @@ class Sealing:
 
     def _key(self, pseudonym: int) -> bytes:
         key = self._key_of(pseudonym)
-        if key is None:
+        if key is not None:
+            return key
+        query = "SELECT 1 FROM destroyed WHERE pseudonym = ?"
+        if self._connection.execute(query, (pseudonym,)).fetchone():
             raise SubjectForgotten("the output's subject was forgotten; expected no more feedback on this output")
-        return key
+        raise KeysMissing(pseudonym)
 
     def _read_key(self, pseudonym: int) -> bytes | None:
         row = self._connection.execute("SELECT key FROM keys WHERE pseudonym = ?", (pseudonym,)).fetchone()

@@ -243,6 +243,11 @@ class SqliteEventLog:
             }
         return found
 
+    def any_subject(self) -> int | None:
+        """A pseudonym under which some event lies; None when all events are nobody's."""
+        row = self._connection.execute("SELECT subject FROM events WHERE subject IS NOT NULL LIMIT 1").fetchone()
+        return int(row[0]) if row else None
+
     def read_to(self) -> dict[str, int]:
         return dict(self._connection.execute("SELECT name, read_to FROM spools_read"))
 

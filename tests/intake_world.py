@@ -67,10 +67,11 @@ class SlowExamples:
         return np.array([known.index(key) if key in known else -1 for key in keys.tolist()], np.int64)
 
     def subject_of(self, rows):
-        firsts = [
-            next((event["subject"] for event in self._about(row) if event["subject"]), 0) for row in rows.tolist()
-        ]
-        return np.array(firsts, np.int64)
+        return np.array([self._subject_of(self._about(row)) for row in rows.tolist()], np.int64)
+
+    @staticmethod
+    def _subject_of(about):
+        return next((event["subject"] or 0 for event in about if event["subject"] or event["side"]), 0)
 
     def has_output(self, rows):
         return np.array([any(event["side"] for event in self._about(row)) for row in rows.tolist()], np.bool_)

@@ -6,6 +6,7 @@ import pytest
 
 from daemon.event_log import NOT_COME_YET
 from daemon.intake import IntakeRules
+from daemon.sealing import KeysMissing
 from daemon.sides import BUCKETS
 from tests.intake_world import NOW, World, feedback, inline, output
 
@@ -265,8 +266,8 @@ class TestSubjects:
         lines = (feedback("f", "o", comment="early"), output("o", subject="anna"), feedback("g", "o", comment="late"))
         rows = taken(both_views, *lines) if together else [taken(both_views, each)[0] for each in lines]
         assert "early" not in rows[0]["body"]
-        assert len({event["subject"] for event in rows}) == 1
-        assert both_views.owners(rows[0]["subject"]) == ["anna"]
+        assert rows[0]["subject"] == rows[2]["subject"] != rows[1]["subject"]  # so that a rater stays one rater
+        assert [both_views.owners(event["subject"]) for event in rows] == [["anna"]] * 3
         assert opened(both_views, rows[0]) == {"comment": "early"}
 
     def test_early_feedback_without_private_text_needs_no_key(self, both_views):
@@ -294,7 +295,23 @@ class TestSubjects:
         lines = (feedback("f", "o", comment="x", subject="ben"), output("o", subject="anna"))
         early, made = taken(both_views, *lines) if together else [taken(both_views, each)[0] for each in lines]
         assert both_views.owners(other["subject"]) == ["ben"]
-        assert both_views.owners(early["subject"]) == both_views.owners(made["subject"]) == ["anna", "ben"]
+        assert both_views.owners(early["subject"]) == ["anna", "ben"]
+        assert both_views.owners(made["subject"]) == ["anna"]
+
+    def test_who_takes_an_id_that_is_taken_owns_nothing_by_it(self, both_views):
+        """Mallory's output under the id of Anna's is set aside, and Anna's key stays hers alone."""
+        made = taken(both_views, output("o", subject="anna"))[0]
+        (outcome,) = both_views.send(output("o", subject="mallory", output="other"))
+        assert outcome.error
+        assert both_views.owners(made["subject"]) == ["anna"]
+
+    @pytest.mark.parametrize("together", [True, False])
+    def test_who_speaks_of_a_public_output_does_not_become_its_subject(self, both_views, together):
+        """What others say of it later is not sealed under the key of whoever spoke first, and does not go with her."""
+        lines = (output("o"), feedback("f", "o", comment="x", subject="mallory"), feedback("g", "o", comment="y"))
+        rows = taken(both_views, *lines) if together else [taken(both_views, each)[0] for each in lines]
+        assert rows[0]["subject"] is rows[2]["subject"] is None
+        assert both_views.owners(rows[1]["subject"]) == ["mallory"]
 
     def test_early_feedback_of_several_is_adopted_whole(self, both_views):
         """Whatever was said before Anna's output came goes when she leaves."""
@@ -319,11 +336,20 @@ class TestSubjects:
     def test_feedback_on_a_forgotten_subjects_output_is_refused(self, both_views):
         """Its key is gone, so nothing can be put under it."""
         (made,) = taken(both_views, output("o", subject="anna"))
-        both_views.sealing._connection.execute("DELETE FROM keys WHERE pseudonym = ?", (made["subject"],))
+        both_views.sealing.destroy(both_views.sealing.mark_of("anna"), [made["subject"]], NOW)
         both_views.crash()
         assert [
             outcome.refused for outcome in both_views.send(feedback("f", "o", comment="x"), feedback("g", "o", score=1))
         ] == [True] * 2
+
+    def test_a_key_that_is_missing_is_not_one_that_was_destroyed(self, both_views):
+        """keys.db was lost, or is older than the log: nothing is refused or lost, intake stands still and says why."""
+        (made,) = taken(both_views, output("o", subject="anna"))
+        both_views.sealing._connection.execute("DELETE FROM keys WHERE pseudonym = ?", (made["subject"],))
+        both_views.crash()
+        with pytest.raises(KeysMissing, match="belongs to events"):
+            both_views.send(feedback("f", "o", comment="x"))
+        assert both_views.recorded_ids() == ["o"]
 
     def test_nesting_to_the_limit_is_sealed_and_read_again(self, both_views):
         """What came in can be compared and opened."""

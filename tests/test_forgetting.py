@@ -130,7 +130,7 @@ def test_nothing_of_the_subject_is_left_in_the_folder(place, host):
     assert set(place.holding(SECRET)) >= {"quarantine.db", host.path.name}
     done = place.forget()
     assert place.holding(SECRET) == place.holding(NAME) == []
-    assert (done.events, done.keys, done.quarantined, done.problems) == (5, 3, 3, ())
+    assert (done.events, done.keys, done.quarantined, done.problems) == (5, 4, 3, ())
     assert done.spooled == 8
     assert place.text_of("a-1") is None
     assert place.text_of("early") is None

@@ -9,6 +9,7 @@ from daemon import opening
 from daemon.clock_and_chance import SeededChance, StoppedClock
 from daemon.file_systems import NetworkFileSystem
 from daemon.opening import intake_rules, open_state
+from daemon.sealing import KeysMissing
 from daemon.settings import Settings, settings_of
 from tests.made_state import NOW
 
@@ -78,3 +79,16 @@ def test_a_damaged_file_closes_what_was_opened_before_it(tmp_path):
     open_files = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
     left_open = [name for name in open_files if name.startswith(str(tmp_path))]
     assert not [name for name in left_open if name.endswith(("events.db", "keys.db"))]
+
+
+def test_a_log_with_subjects_does_not_open_without_its_keys(tmp_path):
+    """A new keys.db would know nobody again, and nobody who was forgotten."""
+    with opened(tmp_path) as state:
+        line = b'{"kind":"feedback_recorded/1","id":"a","output":"x","score":1,"subject":"anna"}'
+        state.intake.take_lines([line], "socket", 1)
+    (tmp_path / "keys.db").rename(tmp_path / "elsewhere")
+    with pytest.raises(KeysMissing, match="belongs to events"):
+        opened(tmp_path)
+    assert not (tmp_path / "keys.db").exists()
+    (tmp_path / "elsewhere").rename(tmp_path / "keys.db")
+    opened(tmp_path).close()

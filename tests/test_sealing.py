@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from daemon.clock_and_chance import SeededChance
-from daemon.sealing import Sealing, SubjectForgotten
+from daemon.sealing import KeysMissing, Sealing, SubjectForgotten
 
 PRIVATE = {"comment": "the plaintext of a secret", "tags": ["a", "b"], "context": {"n": 1.5, "none": None}}
 
@@ -39,6 +39,7 @@ def destroy(path, subject):
         connection.execute("PRAGMA secure_delete=ON")
         connection.execute("INSERT INTO forgotten VALUES (?, 1)", (mark,))
         owned = "SELECT pseudonym FROM owners WHERE subject = ?"
+        connection.execute(f"INSERT INTO destroyed {owned}", (subject,))
         connection.execute(f"DELETE FROM keys WHERE pseudonym IN ({owned})", (subject,))
         connection.execute(f"DELETE FROM owners WHERE pseudonym IN ({owned}) OR subject = ?", (subject, subject))
 
@@ -277,7 +278,7 @@ class TestKeeping:
         lost = sealing.pseudonym_of("lost")
         sealing.adopt(sealing.pseudonym_for_early(), "kept")
         sealing.rollback()
-        with pytest.raises(SubjectForgotten):
+        with pytest.raises(KeysMissing):
             sealing.seal(lost, PRIVATE, "e-1")
         assert sealing.pseudonym_of("kept") == kept
         assert sealing.pseudonym_of("lost") != lost
@@ -302,7 +303,7 @@ class TestKeeping:
             reader.execute("SELECT * FROM keys").fetchall()
             with pytest.raises(sqlite3.OperationalError, match="locked"):
                 sealing.commit()
-        with pytest.raises(SubjectForgotten):
+        with pytest.raises(KeysMissing):
             sealing.seal(lost, PRIVATE, "e-1")
         alice = sealing.pseudonym_of("alice")
         sealing.commit()

@@ -81,7 +81,7 @@ class Examples:
     """One row for each output that was recorded or spoken of."""
 
     name = "examples"
-    version = 2
+    version = 3
 
     def __init__(self, name_caps: Mapping[str, int] = NAME_CAPS) -> None:
         self.keys = Columns({"key": "<i8"})
@@ -111,9 +111,14 @@ class Examples:
         return self._index.find(keys)
 
     def subject_of(self, rows: NDArray[Any]) -> Ints:
-        """The pseudonym of the first event about each output that had one; 0 for none."""
-        subjects: Ints = self._facts["subject"][rows]
-        return subjects
+        """The pseudonym of the first event about each output that had one, up to the output's own; 0 for none.
+
+        Whoever speaks of an output that came without a subject does not become its subject.
+        """
+        output = self._facts["output"][rows]
+        come_at = self.outputs["seq"][output] if self.outputs.rows else 0
+        counts = (output < 0) | (self._facts["subject_seq"][rows] <= come_at)
+        return np.asarray(np.where(counts, self._facts["subject"][rows], 0), np.int64)
 
     def has_output(self, rows: NDArray[Any]) -> Mask:
         """False where only early feedback has come so far."""
@@ -136,11 +141,12 @@ class Examples:
         self._settle()
         rows = self._facts["output"]
         come, output_of = rows >= 0, np.maximum(rows, 0)
-        columns: dict[str, NDArray[Any]] = {"key": self.keys["key"].copy(), "subject": self._facts["subject"].copy()}
+        columns: dict[str, NDArray[Any]] = {"key": self.keys["key"].copy()}
         for name in list(OUTPUT_COLUMNS)[1:]:
             column = self.outputs[name]
             none = -1 if name == "bucket" else 0
             columns[name] = np.where(come, column[output_of] if len(column) else none, none).astype(column.dtype)
+        columns["subject"] = self.subject_of(np.arange(len(rows)))
         return columns | {name: self._judgements[name].copy() for name in JUDGEMENTS}
 
     # The fold

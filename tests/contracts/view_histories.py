@@ -203,6 +203,14 @@ def _about(event, by_id):
     return event.get("output") if event else None
 
 
+def _subject(events):
+    """Of the first that has one, but not after the output itself."""
+    for event in events:
+        if event.get("subject") or event.get("brings"):
+            return event.get("subject") or 0
+    return 0
+
+
 def _judge(output, arrived, about, by_id):
     bringers = [event for event in arrived if event.get("brings") and event["output"] == output]
     signals = [event for event in arrived if event["says"] and about[event["id"]] == output]
@@ -217,9 +225,7 @@ def _judge(output, arrived, about, by_id):
     return {
         "seq": bringer.get("seq", 0),
         "side": ["", "learn", "validate", "judge"].index(bringer.get("side", "")),
-        "subject": next(
-            (event["subject"] for event in arrived if about[event["id"]] == output and event.get("subject")), 0
-        ),
+        "subject": _subject(event for event in arrived if about[event["id"]] == output),
         "signals": len(signals),
         "scores": len(scores),
         "mean_score": _mean(scores),
