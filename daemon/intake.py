@@ -153,8 +153,8 @@ class Intake:
         return IntakeReport(
             events=len(batch.entries),
             repeats=len(batch.repeats) + len(batch.repeats_line),
-            quarantined=len(batch.aside) + len(unread.unfit),
-            refused=len(batch.refused),
+            quarantined=len(batch.aside) + len(unread.unfit) - batch.refused_unfit,
+            refused=len(batch.refused) + batch.refused_unfit,
             bytes=sum(piece.end - piece.start for piece in unread.pieces),
         )
 
@@ -262,6 +262,7 @@ class Intake:
     ) -> LineBatch:
         batch = LineBatch(lines, self._maker.batch(now), self.rules.max_event_bytes)
         kept_unfit = [_Aside(kept, found.reason) for found in unfit if (kept := self._keep_unfit(found, now))]
+        batch.refused_unfit = len(unfit) - len(kept_unfit)
         known: dict[str, Found] = {}
         while True:
             self._refuse_unusable(batch)
@@ -284,7 +285,7 @@ class Intake:
         if asides:
             self._quarantine.keep([aside.kept for aside in asides])
         entries = batch.numbered(self._log.head().seq)
-        entries += [self._refusal(now) for _ in batch.refused]
+        entries += [self._refusal(now) for _ in range(len(batch.refused) + batch.refused_unfit)]
         entries += [_quarantined(*aside) for aside in asides]
         return entries
 
@@ -336,6 +337,7 @@ class Intake:
         else:
             raw = spool_reading.read_range(path, unfit.start, unfit.end)
             if self._names_forgotten(raw):
+                spool_erasing.blank(path, [spool_erasing.Span(unfit.start, length)])
                 return None
         return Kept(kept_id, source, unfit.start, length, unfit.reason, now, raw)
 

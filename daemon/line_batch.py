@@ -36,6 +36,7 @@ class LineBatch:
         self.repeats_line: dict[int, int] = {}  # line → the line of this batch that it repeats
         self.aside: dict[int, NotUsable] = {}
         self.refused: set[int] = set()
+        self.refused_unfit = 0  # what came beside the lines, too long or torn, of a forgotten subject
         self._targets: dict[int, str] = {}  # line → id of the event that it supersedes or retracts
         self._making = making
         self._read(max_line_bytes)

@@ -69,6 +69,7 @@ def open_state(state_dir: Path, settings: Settings, clock: Clock, chance: Chance
             raise KeysMissing(subject)
         quarantine = Quarantine(state_dir / "quarantine.db")
         closing.callback(quarantine.close)
+        (state_dir / "views.db").touch(mode=0o660)  # whatever the umask, nothing for everybody
         views = Views.open(state_dir / "views.db", log)
         closing.callback(views.close)
         intake = Intake(log, views.examples, state_dir / "spool", quarantine, sealing, chance, intake_rules(settings))

@@ -58,10 +58,19 @@ def serve(state_dir: Path, do: Do) -> int:
     asked = [folder / name for name in names if name.endswith(".request")]
     served = [path for path in asked if path.lstat().st_uid in owners and not path.is_symlink()]
     for path in served:
-        answer = do(json.loads(path.read_bytes()))
+        answer = do(_read(path))
         _put(path.with_suffix(".answer"), answer)
         path.unlink(missing_ok=True)
     return len(served)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What is asked for; nothing where somebody has put something else there."""
+    try:
+        request = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return request if isinstance(request, dict) else {}
 
 
 def _put(path: Path, content: dict[str, Any]) -> None:

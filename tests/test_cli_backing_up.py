@@ -112,6 +112,18 @@ def test_a_backup_forgets_again(folder, archive, capsys):
     assert main(["events", "verify"]) == 0
 
 
+def test_a_kill_while_it_is_put_in_place_brings_nobody_back(folder, archive, monkeypatch):
+    """The keys are destroyed in what was unpacked, before anything of it is in the state folder."""
+    assert main(["forget", "alice", "--yes"]) == 0
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("daemon.backing_up._forget_again", killed)
+    assert main(["restore", str(archive), "--force"]) == 130
+    assert not [path for path in holding(folder, "alice") if path.name != "quarantine.db"]
+
+
 def test_restored_elsewhere_it_forgets_whom_the_configured_place_knows(folder, archive, tmp_path, capsys):
     """A new folder has no memory of its own."""
     assert main(["forget", "alice", "--yes"]) == 0

@@ -154,5 +154,7 @@ def test_only_the_folders_owner_is_served(tmp_path, monkeypatch):
         os.chown(asked.path, 12345, -1)
         assert serve(tmp_path, lambda _: {}) == 0
         os.chown(asked.path, 0, -1)
-    assert serve(tmp_path, lambda _: {"ok": 1}) == 1
+    (tmp_path / "requests" / "odd.request").write_text("[]")
+    (tmp_path / "requests" / "torn.request").write_text("{")
+    assert serve(tmp_path, lambda _: {"ok": 1}) == 3
     assert asked.answer() == {"ok": 1}

@@ -33,7 +33,9 @@ def test_every_verb_has_help_that_begins_with_what_it_does(verb, capsys):
 
 
 @pytest.mark.parametrize(
-    "verb", ["", "init", "run", "record-feedback", "status", "export", "replay", "events", "events tail", "events show"]
+    "verb",
+    ["", "init", "run", "record-feedback", "status", "export", "replay", "events", "events tail", "events show"]
+    + ["forget", "backup", "restore", "doctor"],
 )
 def test_help_fits_eighty_columns(verb, capsys, monkeypatch):
     """COLUMNS or the terminal says how wide."""

@@ -195,6 +195,22 @@ def test_a_late_event_is_refused(place, host, late):
     assert place.holding(SECRET) == place.holding(NAME) == []
 
 
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_late_line_that_is_too_long_or_torn_is_refused(place, host, torn):
+    """It would lie in quarantine otherwise; also the spool does not keep it."""
+    place.forget()
+    fields = json.dumps(line("late", subject=NAME, output=SECRET + "x" * (1 << 20) * (not torn))).encode()
+    os.write(host.fd, fields[:-5] if torn else fields + b"\n")
+    if torn:
+        host.close()
+        host.fd = os.open(os.devnull, os.O_WRONLY)
+    for _ in range(10):
+        place.turn()
+    assert place.kinds().count("event_refused/1") == 1
+    assert place.holding(SECRET) == place.holding(NAME) == []
+    assert len(place.state.quarantine) == 1
+
+
 def test_it_may_be_done_twice(place, host):
     """The second time there is nothing left to destroy, and no second event."""
     place.forget()

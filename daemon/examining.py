@@ -1,0 +1,229 @@
+"""What may be wrong with a place, and what to do about each thing: the findings that `adaptd doctor` prints.
+
+It only looks, except for `watch_one_event`, which records an event to see it arrive. It imports nothing to find out
+whether it is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from daemon import import_origins
+from daemon.clock_and_chance import Clock
+from daemon.moments import moment_of
+from daemon.queries import Status, read_log
+from daemon.state_lock import running_pid
+
+OK, WARN, BAD = "ok", "warn", "bad"
+WAL_RESET_FROM, WAL_RESET_TO = (3, 7, 0), (3, 51, 2)
+"""SQLite with the bug that may lose commits when several connections write or checkpoint (docs/decisions)."""
+LITTLE_BYTES, TOO_LITTLE_BYTES = 2 << 30, 256 << 20
+CLOCK_SLACK_US = 60_000_000
+STALE_SPOOL_US = 3600 * 1_000_000
+FAR_BEHIND = 10_000
+MODES = {"events.db": 0o660, "keys.db": 0o600, "views.db": 0o660, "quarantine.db": 0o660}
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at; `next_step` where there is something to do."""
+
+    name: str
+    level: str
+    found: str
+    next_step: str = ""
+
+
+def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
+    """Everything, in the order in which it is put right."""
+    return [
+        sqlite(sqlite3.sqlite_version_info),
+        disk(shutil.disk_usage(_existing(state_dir)).free),
+        time_of_day(clock.now(), read_log(str(state_dir / "events.db")).newest_at),
+        *permissions(state_dir),
+        *floors(),
+        distributions(),
+        spools(status, oldest_unread(state_dir / "spool", status.log.read_to), clock.now()),
+        quarantine(status),
+        views(status),
+        unfinished_forgetting(state_dir),
+        torch(),
+        gpu(),
+    ]
+
+
+def sqlite(version: tuple[int, ...]) -> Finding:
+    text = ".".join(map(str, version))
+    if WAL_RESET_FROM <= version <= WAL_RESET_TO:
+        return Finding(
+            "sqlite",
+            WARN,
+            f"{text}, which may lose commits when several connections write or checkpoint",
+            "adaptd has one writer and is not affected; let no other program write to its files, or use 3.51.3",
+        )
+    return Finding("sqlite", OK, text)
+
+
+def disk(free: int) -> Finding:
+    told = f"{free / (1 << 30):.1f} GiB free"
+    if free < TOO_LITTLE_BYTES:
+        return Finding("disk", BAD, told, "make room: soon nothing can be recorded")
+    return Finding("disk", WARN, told, "make room before long") if free < LITTLE_BYTES else Finding("disk", OK, told)
+
+
+def time_of_day(now: int, newest_at: int | None) -> Finding:
+    """A clock that was set back shows in the log, since the log was there when it was later."""
+    if newest_at is not None and newest_at > now + CLOCK_SLACK_US:
+        return Finding(
+            "clock",
+            BAD,
+            f"it is {moment_of(now)[:19]}, and the newest event came at {moment_of(newest_at)[:19]}",
+            "set the clock right (timedatectl); if the log's was wrong, wait or live with it",
+        )
+    return Finding("clock", OK, f"{moment_of(now)[:19]}, not before the newest event")
+
+
+def permissions(state_dir: Path) -> Iterator[Finding]:
+    """Files and folders that more may read than need to, or that this user may not use."""
+    if not state_dir.is_dir():
+        yield Finding("permissions", BAD, f"{state_dir}: no folder there", "make it: adaptd init")
+        return
+    faults = list(_mode_faults(state_dir))
+    yield from faults
+    if not faults:
+        yield Finding("permissions", OK, "files 0600 or 0660, spool 2770")
+
+
+def _mode_faults(state_dir: Path) -> Iterator[Finding]:
+    spool = state_dir / "spool"
+    if not spool.is_dir():
+        yield Finding("permissions", BAD, f"{spool}: no folder there", f"mkdir -m 2770 {spool}")
+    elif _mode(spool) != 0o2770:
+        yield Finding("permissions", WARN, f"{spool}: mode {_mode(spool):04o}", f"chmod 2770 {spool}")
+    if _mode(state_dir) & 0o007:
+        yield Finding("permissions", WARN, f"{state_dir}: mode {_mode(state_dir):04o}", f"chmod o= {state_dir}")
+    for name, widest in MODES.items():
+        for path in (state_dir / name, state_dir / f"{name}-wal"):
+            if path.exists() and _mode(path) & ~widest:
+                level = BAD if name == "keys.db" else WARN
+                yield Finding("permissions", level, f"{path}: mode {_mode(path):04o}", f"chmod {widest:04o} {path}")
+
+
+def floors() -> Iterator[Finding]:
+    """Modules of ours that an import would take from somebody else's file."""
+    strangers = import_origins.misplaced()
+    for stranger in strangers:
+        told = f"{stranger.module} would come from {stranger.found}, not from {stranger.expected}"
+        yield Finding("modules", BAD, told, "install adaptd into an environment of its own")
+    if not strangers:
+        yield Finding("modules", OK, "every one is adaptd's own")
+
+
+def distributions() -> Finding:
+    both = import_origins.both_distributions()
+    if both is None:
+        return Finding("installed", OK, "one distribution")
+    found, _, step = both.partition(". ")
+    return Finding("installed", BAD, found, step)
+
+
+def oldest_unread(folder: Path, read_to: Mapping[str, int]) -> int | None:
+    """When the spool file with unread lines that has been silent longest was last written, in microseconds."""
+    moments = []
+    for path in folder.glob("*.ndjson"):
+        try:
+            about = path.stat()
+        except FileNotFoundError:
+            continue
+        if 0 <= read_to.get(path.name, 0) < about.st_size:
+            moments.append(about.st_mtime_ns // 1000)
+    return min(moments, default=None)
+
+
+def spools(status: Status, oldest: int | None, now: int) -> Finding:
+    waiting = status.spool.unread_files
+    if oldest is None or now - oldest < STALE_SPOOL_US:
+        return Finding("spool", OK, f"{waiting} files wait" if waiting else "nothing waits")
+    found = f"{waiting} files wait, since {moment_of(oldest)[:19]}"
+    if status.running:
+        return Finding("spool", BAD, found, "see in the daemon's log why it cannot read them")
+    return Finding("spool", WARN, found, "start the daemon: adaptd run")
+
+
+def quarantine(status: Status) -> Finding:
+    if not status.quarantined:
+        return Finding("quarantine", OK, "empty")
+    found = f"{status.quarantined} came that could not be taken in, the newest: {status.quarantine_reason}"
+    return Finding("quarantine", WARN, found, "correct the program that sent it; see adaptd events tail")
+
+
+def views(status: Status) -> Finding:
+    if status.views_behind <= FAR_BEHIND and not (status.views_behind and not status.running):
+        return Finding("views", OK, f"at event {status.views_at}")
+    found = f"{status.views_behind} events behind the log"
+    return Finding("views", WARN, found, "wait a moment" if status.running else "start the daemon: adaptd run")
+
+
+def unfinished_forgetting(state_dir: Path) -> Finding:
+    if not (state_dir / "forgetting").exists():
+        return Finding("forgetting", OK, "nothing is half done")
+    return Finding("forgetting", BAD, "a forgetting is not finished", "start the daemon, which goes on: adaptd run")
+
+
+def torch() -> Finding:
+    return Finding("torch", OK, "installed" if find_spec("torch") else "not installed; nothing needs it yet")
+
+
+def gpu(run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> Finding:
+    """What nvidia-smi says; a machine without one is no fault."""
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        told = run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except FileNotFoundError:
+        return Finding("gpu", OK, "none; nothing needs it yet")
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("gpu", WARN, f"nvidia-smi fails: {error}", "look at the driver: nvidia-smi")
+    return Finding("gpu", OK, "; ".join(told.splitlines()) or "none")
+
+
+def watch_one_event(state_dir: Path, clock: Clock, pause: Callable[[], None], tries: int = 100) -> Finding:
+    """Records one event as this user, as a host would, and waits until it is in the log."""
+    import adaptd
+
+    try:
+        event_id = adaptd.record_output(None, "adaptd doctor --host", artifact_type="adaptd_doctor", strict=True)
+    except adaptd.NotRecorded as error:
+        return Finding("host", BAD, f"user {os.getuid()} cannot record: {error}", f"see the modes of {state_dir}/spool")
+    began = clock.now()
+    if running_pid(state_dir) is None:
+        step = "start the daemon, and run this again: adaptd run"
+        return Finding("host", WARN, "recorded into the spool; no daemon runs that would take it in", step)
+    for _ in range(tries):
+        if _arrived(state_dir, str(event_id)):
+            seconds = (clock.now() - began) / 1e6
+            return Finding("host", OK, f"event {event_id} was in the log after {seconds:.1f} seconds")
+        pause()
+    step = "see in the daemon's log why it cannot read this user's spool file"
+    return Finding("host", BAD, f"event {event_id} is in the spool and did not arrive", step)
+
+
+def _arrived(state_dir: Path, event_id: str) -> bool:
+    uri = f"{(state_dir / 'events.db').resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=10)) as reader:
+        return reader.execute("SELECT 1 FROM events WHERE id = ?", (event_id,)).fetchone() is not None
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else path.parent
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)

@@ -1,0 +1,201 @@
+"""`adaptd doctor`: each thing that may be wrong is found, named and given a next step."""
+
+import json
+import subprocess
+
+import pytest
+
+from daemon import examining
+from daemon.cli.main import main
+from daemon.clock_and_chance import StoppedClock
+from daemon.import_origins import Misplaced
+from daemon.queries import LogState, SpoolState
+from tests import made_state
+from tests.test_cli_status import a_status
+from tests.test_running import running
+
+NOW = made_state.NOW
+HOUR = 3600 * 1_000_000
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    made_state.make(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def plenty_of_room(monkeypatch):
+    monkeypatch.setattr(examining, "disk", lambda _: examining.Finding("disk", "ok", "plenty"))
+
+
+real_disk = examining.disk
+
+
+def found(capsys, *options):
+    code = main(["doctor", "--json", *options])
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["ok"]) == ("adaptd.doctor/1", code == 0)
+    return code, {finding["name"]: finding for finding in document["findings"]}
+
+
+def test_a_healthy_place_is_told_line_by_line(folder, capsys):
+    """A level, a name and what was found; exit code 0 though something was quarantined."""
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split()[1] for line in lines if not line.startswith(" ")]
+    assert names == [
+        *("sqlite", "disk", "clock", "permissions", "modules", "installed"),
+        *("spool", "quarantine", "views", "forgetting", "torch", "gpu"),
+    ]
+    assert "ok    permissions  files 0600 or 0660, spool 2770" in lines
+    assert any(line.startswith("warn  quarantine   1 came that could not be taken in") for line in lines)
+    assert "                   → correct the program that sent it; see adaptd events tail" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "level"),
+    [("keys.db", 0o640, "bad"), ("events.db", 0o664, "warn"), ("spool", 0o777, "warn"), (".", 0o755, "warn")],
+)
+def test_files_that_too_many_may_read(folder, name, mode, level, capsys):
+    """The command that puts it right is told; open keys are bad."""
+    path = folder / "state" / name
+    path.chmod(mode)
+    code, findings = found(capsys)
+    assert (findings["permissions"]["level"], code) == (level, int(level == "bad"))
+    assert findings["permissions"]["next_step"].startswith("chmod ")
+    assert str(path) in findings["permissions"]["next_step"]  # or the file beside it, which has its mode
+
+
+def test_a_place_that_is_not_there(folder, capsys):
+    """Somebody deleted the state folder."""
+    (folder / "state").rename(folder / "away")
+    code, findings = found(capsys)
+    assert code == 1
+    assert findings["permissions"]["next_step"] == "make it: adaptd init"
+    (folder / "state").mkdir(mode=0o750)
+    assert "mkdir -m 2770" in found(capsys)[1]["permissions"]["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [((3, 6, 23), "ok"), ((3, 7, 0), "warn"), ((3, 51, 2), "warn"), ((3, 51, 3), "ok"), ((3, 52, 0), "ok")],
+)
+def test_versions_of_sqlite_that_lose_commits(version, level):
+    """3.7.0 to 3.51.2."""
+    assert examining.sqlite(version).level == level
+
+
+@pytest.mark.parametrize(("free", "level"), [(100 << 20, "bad"), (1 << 30, "warn"), (50 << 30, "ok")])
+def test_a_disk_that_fills(free, level):
+    """Before it is full."""
+    assert real_disk(free).level == level
+
+
+def test_a_clock_that_was_set_back():
+    """The log knows a later time; a minute is nothing."""
+    assert examining.time_of_day(NOW, None).level == "ok"
+    assert examining.time_of_day(NOW, NOW + 59_000_000).level == "ok"
+    late = examining.time_of_day(NOW, NOW + 61_000_000)
+    assert late.level == "bad"
+    assert "2023-11-14T22:13:20, and the newest event came at 2023-11-14T22:14:21" in late.found
+
+
+def test_modules_and_distributions_that_are_not_ours(monkeypatch):
+    """Each with where it would come from."""
+    stranger = Misplaced("components.x", "/ours/x.py", "/theirs/x.py")
+    monkeypatch.setattr(examining.import_origins, "misplaced", lambda: [stranger])
+    (finding,) = examining.floors()
+    assert (finding.level, "/theirs/x.py" in finding.found) == ("bad", True)
+    monkeypatch.setattr(examining.import_origins, "both_distributions", lambda: "both are installed. Run `pip`")
+    assert examining.distributions() == ("installed", "bad", "both are installed", "Run `pip`")
+
+
+def test_spools_that_nobody_reads():
+    """Only after an hour, and worse when a daemon runs."""
+    waiting = {"spool": SpoolState(2, 2, 500)}
+    assert examining.spools(a_status(), None, NOW).level == "ok"
+    assert examining.spools(a_status(**waiting), NOW - HOUR // 2, NOW).level == "ok"
+    assert examining.spools(a_status(pid=None, **waiting), NOW - 2 * HOUR, NOW).level == "warn"
+    assert examining.spools(a_status(**waiting), NOW - 2 * HOUR, NOW).level == "bad"
+
+
+def test_the_oldest_unread_file_counts(folder):
+    """Files that were read to their end do not."""
+    path = made_state.spool(folder, [{"id": "x"}], rotation=2)
+    spool = folder / "state" / "spool"
+    assert examining.oldest_unread(spool, {}) == path.stat().st_mtime_ns // 1000
+    assert examining.oldest_unread(spool, {path.name: path.stat().st_size}) is None
+
+
+def test_views_that_are_behind():
+    """A running daemon may be a little."""
+    log = {"log": LogState(20_000, NOW, {})}
+    assert examining.views(a_status(views_at=12_000)).level == "ok"
+    assert examining.views(a_status(views_at=5, **log)).next_step == "wait a moment"
+    assert examining.views(a_status(views_at=19_999, pid=None, **log)).next_step == "start the daemon: adaptd run"
+
+
+def test_a_forgetting_that_is_half_done(folder, capsys):
+    """It would be finished by the next start."""
+    (folder / "state" / "forgetting").write_text("x")
+    code, findings = found(capsys)
+    assert (code, findings["forgetting"]["level"]) == (1, "bad")
+
+
+@pytest.mark.parametrize(
+    ("told", "level", "expected"),
+    [
+        (FileNotFoundError(), "ok", "none; nothing needs it yet"),
+        (subprocess.CalledProcessError(9, "nvidia-smi"), "warn", "nvidia-smi fails: "),
+        (subprocess.CompletedProcess([], 0, "H, 1 MiB\nH, 2 MiB\n"), "ok", "H, 1 MiB; H, 2 MiB"),
+    ],
+)
+def test_what_nvidia_smi_says(told, level, expected):
+    """A machine without one is no fault; a driver that fails is."""
+
+    def run(*_, **__):
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    finding = examining.gpu(run)
+    assert finding.level == level
+    assert finding.found.startswith(expected)
+
+
+def test_a_host_sees_its_event_arrive(folder, capsys):
+    """As this user, through the running daemon."""
+    with running(folder) as daemon:
+        code, findings = found(capsys, "--host")
+        assert daemon.end() == 0
+    assert (code, findings["host"]["level"]) == (0, "ok")
+    assert " was in the log after " in findings["host"]["found"]
+
+
+def test_a_host_without_a_daemon_is_told(folder, capsys):
+    """The event waits in the spool."""
+    code, findings = found(capsys, "--host")
+    assert (code, findings["host"]["level"]) == (0, "warn")
+    assert "no daemon runs" in findings["host"]["found"]
+
+
+def test_a_host_that_cannot_record_is_told(folder, capsys):
+    """What is in the way, and where to look."""
+    (folder / "state" / "spool").rmdir()
+    (folder / "state" / "spool").write_text("in the way")
+    code, findings = found(capsys, "--host")
+    assert (code, findings["host"]["level"]) == (1, "bad")
+    assert " cannot record: " in findings["host"]["found"]
+
+
+def test_an_event_that_does_not_arrive_is_told(folder, monkeypatch):
+    """A daemon runs and does not take it in."""
+    import adaptd
+
+    adaptd.configure(state_dir=folder / "state")
+    monkeypatch.setattr(examining, "running_pid", lambda _: "1")
+    finding = examining.watch_one_event(folder / "state", StoppedClock(NOW), lambda: None, tries=2)
+    assert finding.level == "bad"
+    assert finding.found.endswith("is in the spool and did not arrive")
