@@ -320,6 +320,12 @@ def feedback_fields(given: dict[str, Any]) -> dict[str, Any]:
         raise Unusable(f"one of {', '.join(_ABOUT)}", found="a feedback about nothing", place="output_id")
     if "verdict" in fields and "compared_with" not in fields and "compared_with_id" not in fields:
         raise Unusable("what the output was compared with", found="a verdict alone", place="compared_with")
+    if "verdict" not in fields and ("compared_with" in fields or "compared_with_id" in fields):
+        raise Unusable("better, worse or tie", found="a comparison without one", place="verdict")
+    if "output_id" in fields and "output" in fields:
+        raise Unusable("an output, or the output_id of one that was recorded", found="both", place="output_id")
+    if "retracts" in fields and "supersedes" in fields:
+        raise Unusable("one of retracts and supersedes", found="both", place="retracts")
     return fields
 
 

@@ -29,6 +29,7 @@ from daemon.spool_reading import Line, Piece, SpoolReader, Unfit, Unread
 
 FINISHED = -1  # as a spool position: all of it is committed, the file may go
 ASK_FOR_LOCKS_EVERY = 8  # looks: how often a silent file is asked whether its host is gone
+ENDED_AT_ONCE = 64  # each is held open until the commit
 ROW_BYTES = 64 << 20  # longer lines are kept aside as files
 
 Place = Callable[[int], tuple[str, int]]  # the line's number → its source and where in it
@@ -112,6 +113,7 @@ class Intake:
     def take_spools(self, now: int) -> IntakeReport:
         """Takes in one batch of unread lines, and lets go of files that were read to their end and left by a host."""
         unread = self._reader.look(self._positions, self.rules.commit_events, self.rules.commit_bytes)
+        self._looks += 1
         with ExitStack() as held:
             ended = self._at_their_end(unread, held)
             report = self._take_unread(unread, ended, now)
@@ -121,7 +123,6 @@ class Intake:
         torn = self._finish_left_files(unread, now)
         if not unread.more:
             self._forget_gone_files()
-        self._looks += 1
         return report._replace(
             quarantined=report.quarantined + sum(torn),
             finished=len(ended) + len(torn),
@@ -131,29 +132,30 @@ class Intake:
 
     def _at_their_end(self, unread: Unread, held: ExitStack) -> list[str]:
         """Files that these pieces end and that no host has any more: their end goes into the same commit."""
-        ended = []
+        ended: list[str] = []
         for piece in unread.pieces:
-            if not piece.more:
-                with suppress(PermissionError):  # the reading of it reports the same
+            if not piece.more and len(ended) < ENDED_AT_ONCE:
+                with suppress(OSError):  # no rights, or no descriptor left: another look may have more luck
                     size = held.enter_context(spool_reading.abandoned(self._spool_dir / piece.name))
                     if size == piece.end:
                         ended.append(piece.name)
         return ended
 
     def _take_unread(self, unread: Unread, ended: Sequence[str], now: int) -> IntakeReport:
-        if not unread.pieces and not unread.unfit:
+        unfit = [found for found in unread.unfit if self._has_room(found, unread.problems)]
+        if not unread.pieces and not unfit:
             return IntakeReport()
         lines = [line for piece in unread.pieces for line in piece.lines]
-        read_to = {piece.name: piece.end for piece in unread.pieces} | {found.name: found.end for found in unread.unfit}
+        read_to = {piece.name: piece.end for piece in unread.pieces} | {found.name: found.end for found in unfit}
         ends = [self._end_of(name, read_to[name], now) for name in ended]
         read_to |= dict.fromkeys(ended, FINISHED)
         place_of = _places(unread.pieces)
-        batch = self._take(lines, place_of, read_to, now, unread.unfit, ends)
+        batch = self._take(lines, place_of, read_to, now, unfit, ends)
         self._erase_refused(batch, place_of)
         return IntakeReport(
             events=len(batch.entries),
             repeats=len(batch.repeats) + len(batch.repeats_line),
-            quarantined=len(batch.aside) + len(unread.unfit) - batch.refused_unfit,
+            quarantined=len(batch.aside) + len(unfit) - batch.refused_unfit,
             refused=len(batch.refused) + batch.refused_unfit,
             bytes=sum(piece.end - piece.start for piece in unread.pieces),
         )
@@ -166,6 +168,23 @@ class Intake:
             with suppress(OSError):  # it goes with the file, then
                 spool_erasing.blank(self._spool_dir / source.removeprefix("spool/"), [span])
 
+    def _has_room(self, unfit: Unfit, problems: list[str]) -> bool:
+        """Copies what is too long for a row; where that fails, this file waits, and the others do not wait for it."""
+        if unfit.end - unfit.start <= ROW_BYTES:
+            return True
+        target = self._quarantine.file_for(self._unfit_id(unfit))
+        try:
+            spool_reading.copy_range(self._spool_dir / unfit.name, unfit.start, unfit.end, target)
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            size = unfit.end - unfit.start
+            problems.append(f"spool/{unfit.name}: {error.strerror}; expected room to keep {size:,} bytes aside")
+            return False
+        return True
+
+    def _unfit_id(self, unfit: Unfit) -> str:
+        return self._aside_id(f"spool/{unfit.name}", unfit.start, b"%d" % unfit.end)
+
     def _end_of(self, name: str, size: int, now: int) -> Entry:
         body = {"spool": name, "bytes": size}
         return own_event(SPOOL_FINISHED, body, now, self._chance)
@@ -176,7 +195,7 @@ class Intake:
         Returns for each file that was finished how many torn lines were kept aside.
         """
         just_read = {piece.name for piece in unread.pieces}
-        ask_all = self._looks % ASK_FOR_LOCKS_EVERY == 0
+        ask_all = self._looks % ASK_FOR_LOCKS_EVERY == 1
         asked = [name for name in unread.names if ask_all or name in just_read]
         if unread.more:
             asked = [name for name in asked if self._is_read_to_its_end(name)]
@@ -220,6 +239,8 @@ class Intake:
         if rest is not None:
             return False
         torn = Unfit(path.name, position, size, "torn: its host ended, or its disk was full, in the middle of the line")
+        if not self._has_room(torn, []):
+            return False
         self._take([], _places([]), {path.name: size}, now, [torn])
         return True
 
@@ -248,7 +269,7 @@ class Intake:
     def take_lines(self, lines: Sequence[Line], source: str, now: int) -> list[Outcome]:
         """Takes in lines that came through another door; returns what became of each, once it is committed."""
         newest = self._log.head().seq
-        batch = self._take(lines, lambda number: (source, number), {}, now, ())
+        batch = self._take(lines, lambda number: (source, number), {}, now, (), full_sync=True)
         return batch.outcomes(newest)
 
     def _take(
@@ -259,6 +280,8 @@ class Intake:
         now: int,
         unfit: Sequence[Unfit],
         ends: Sequence[Entry] = (),
+        *,
+        full_sync: bool = False,
     ) -> LineBatch:
         batch = LineBatch(lines, self._maker.batch(now), self.rules.max_event_bytes)
         kept_unfit = [_Aside(kept, found.reason) for found in unfit if (kept := self._keep_unfit(found, now))]
@@ -273,10 +296,13 @@ class Intake:
             try:
                 asides = [one for one in kept_unfit + lines_kept if one.kept.id not in known]
                 entries = self._on_disk_first(batch, asides, now)
-                self._append([*entries, *ends], read_to, full_sync=bool(ends))
+                self._append([*entries, *ends], read_to, full_sync=full_sync or bool(ends))
                 return batch
             except IdsExist as error:
-                known |= self._log.find(error.ids)
+                found = self._log.find(error.ids)
+                if found.keys() <= known.keys():
+                    batch.settle_clash(error.ids)
+                known |= found
                 batch.settle_known(known, self._content_of)
 
     def _on_disk_first(self, batch: LineBatch, asides: Sequence[_Aside], now: int) -> list[Entry]:
@@ -328,12 +354,11 @@ class Intake:
     def _keep_unfit(self, unfit: Unfit, now: int) -> Kept | None:
         """None where what is unfit is of a forgotten subject: the position passes over it, and nothing stays."""
         source = f"spool/{unfit.name}"
-        kept_id = self._aside_id(source, unfit.start, b"%d" % unfit.end)
+        kept_id = self._unfit_id(unfit)
         length = unfit.end - unfit.start
         path = self._spool_dir / unfit.name
         if length > ROW_BYTES:
-            spool_reading.copy_range(path, unfit.start, unfit.end, self._quarantine.file_for(kept_id))
-            raw = None
+            raw = None  # copied before: see _has_room
         else:
             raw = spool_reading.read_range(path, unfit.start, unfit.end)
             if self._names_forgotten(raw):

@@ -93,6 +93,12 @@ class LineBatch:
         reason = "is in the log with other content; expected a new id, or the same content again"
         self.aside[number] = NotUsable(f"id {event_id!r} {reason}", f"its id {reason}")
 
+    def settle_clash(self, ids: Sequence[str]) -> None:
+        """Keeps aside events whose id is that of something else in the same commit."""
+        for number, entry in list(self.entries.items()):
+            if entry.id in ids:
+                self._conflict(number)
+
     def settle_known(self, known: Mapping[str, Found], content_of: ContentOf) -> None:
         """Sorts out lines whose id is in the log: the same content is a repeat, other content is kept aside."""
         for number, entry in list(self.entries.items()):

@@ -36,12 +36,12 @@ class Quarantine:
 
     def __init__(self, path: Path) -> None:
         self._folder = path.with_suffix("")
-        self._connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+        self._connection = sqlite3.connect(path, timeout=2, isolation_level=None)
         self._connection.execute("PRAGMA secure_delete=ON")
         self._connection.execute("PRAGMA journal_mode=DELETE")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute(_SCHEMA)
-        path.chmod(0o660)
+        path.chmod(0o600)  # lines of every host, in the clear
 
     def keep(self, lines: Iterable[Kept]) -> None:
         """On disk before the log tells of them; keeping the same line again changes nothing."""

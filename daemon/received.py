@@ -94,6 +94,7 @@ class Rejected(Struct, tag_field="kind", tag="rejected/1", forbid_unknown_fields
     given: dict[str, str] = {}
 
 
+_NFKC_AT_MOST = 4096  # characters: its time grows with the square of how many marks stand on one letter
 _ASCII_SPACES = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"  # what str.split() takes for space
 _FLAT = {str, int, float, bool, type(None)}
 Recorded = OutputRecorded | FeedbackRecorded
@@ -302,7 +303,10 @@ def normalised(content: Content) -> bytes:
         return _canonical(content)
     if content.isascii():
         return content.encode().lower().translate(None, _ASCII_SPACES)
-    return "".join(unicodedata.normalize("NFKC", content).casefold().split()).encode("utf-8", "replace")
+    content = "".join(content.split())
+    head, rest = content[:_NFKC_AT_MOST], content[_NFKC_AT_MOST:]
+    head = "".join(unicodedata.normalize("NFKC", head).casefold().split())
+    return (head + rest.casefold()).encode("utf-8", "replace")
 
 
 def has_private(event: Recorded) -> bool:

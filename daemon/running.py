@@ -123,6 +123,7 @@ class Daemon:
     def serve(self, signals: Signals) -> None:
         """Turn after turn until a signal says stop; what was begun is finished, and the log says both."""
         self._selector.register(signals.descriptor, selectors.EVENT_READ, lambda _mask: signals.drain())
+        self._state.views.catch_up()  # a log that was set back is noticed before anything is added to it
         self._note(event_kinds.DAEMON_STARTED, self._self_portrait())
         self._log.info("started", state_dir=str(self._state.state_dir), pid=os.getpid(), version=__version__)
         self._manager.ready(self._status())

@@ -6,9 +6,11 @@ deletes nothing that it does not hold the lock of, and does not know what a line
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
@@ -68,6 +70,27 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
     return entry.is_file(follow_symlinks=False)
 
 
+def open_plain(path: Path) -> int:
+    """A descriptor to read a spool file by; FileNotFoundError for what is no plain file, or a file of the state itself.
+
+    Looked at before it is opened: opening a pipe waits for ever, and closing the log's own file, through a hard link,
+    would drop SQLite's locks on it.
+    """
+    looking = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(looking)
+        if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and _is_of_the_state(path.parent.parent, found)):
+            raise FileNotFoundError(errno.ENOENT, "not a spool file", str(path))
+        return os.open(f"/proc/self/fd/{looking}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(looking)
+
+
+def _is_of_the_state(folder: Path, found: os.stat_result) -> bool:
+    with os.scandir(folder) as entries:
+        return found.st_ino in {entry.inode() for entry in entries}
+
+
 def writer_of(name: str) -> str:
     return name[:16]
 
@@ -75,7 +98,7 @@ def writer_of(name: str) -> str:
 def read_lines(path: Path, start: int, max_lines: int, max_line_bytes: int) -> Piece | Unfit | None:
     """The next whole lines from `start`; an Unfit for a line that is too long; None when there is no whole line yet."""
     wanted = max(min(max_lines * _LINE_GUESS, _READ_BYTES), max_line_bytes + 1)
-    with path.open("rb", buffering=0) as file:
+    with open(open_plain(path), "rb", buffering=0) as file:
         data = os.pread(file.fileno(), wanted, start)
         if not data and start > os.fstat(file.fileno()).st_size:
             start = 0  # cut by somebody: what is read again is known by its ids, what is new must not be passed over
@@ -124,7 +147,7 @@ def _end_of_line(descriptor: int, place: int) -> int | None:
 def abandoned(path: Path) -> Iterator[int | None]:
     """The file's size, with its lock held meanwhile, when no host has it any more; None while one does, or may."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_plain(path)
     except (FileNotFoundError, PermissionError):
         yield None
         return
@@ -161,14 +184,14 @@ def _born_before(entry: os.DirEntry[str], moment: float) -> bool:
 
 
 def read_range(path: Path, start: int, end: int) -> bytes:
-    with path.open("rb") as file:
+    with open(open_plain(path), "rb") as file:
         file.seek(start)
         return file.read(end - start)
 
 
 def copy_range(path: Path, start: int, end: int, target: Path) -> None:
     """Copies a part of a file, in pieces, and puts it on disk."""
-    with path.open("rb") as file, target.open("wb") as copy:
+    with open(open_plain(path), "rb") as file, target.open("wb") as copy:
         file.seek(start)
         while start < end and (data := file.read(min(_READ_BYTES, end - start))):
             copy.write(data)
@@ -204,7 +227,7 @@ class SpoolReader:
         share = max(64, max_lines // max(1, len(by_writer)))
         more, room, bytes_left = False, max_lines, max_bytes
         for files in by_writer:
-            pieces, unfit, files_more = self._of_writer(files, positions, min(share, room), unread.problems)
+            pieces, unfit, files_more = self._of_writer(files, positions, min(share, room), bytes_left, unread.problems)
             unread.pieces.extend(pieces)
             unread.unfit.extend(unfit)
             more = more or files_more
@@ -216,7 +239,7 @@ class SpoolReader:
         return unread._replace(more=more)
 
     def _of_writer(
-        self, files: list[str], positions: Mapping[str, int], room: int, problems: list[str]
+        self, files: list[str], positions: Mapping[str, int], room: int, bytes_left: int, problems: list[str]
     ) -> tuple[list[Piece], list[Unfit], bool]:
         pieces: list[Piece] = []
         for name in files:
@@ -235,7 +258,8 @@ class SpoolReader:
             if found is not None:
                 pieces.append(found)
                 room -= len(found.lines)
-                if found.more or room <= 0:
+                bytes_left -= found.end - found.start
+                if found.more or room <= 0 or bytes_left <= 0:
                     return pieces, [], True
         return pieces, [], False
 

@@ -73,9 +73,9 @@ def test_a_long_line_has_a_file_of_its_own(tmp_path, quarantine):
     assert quarantine.find("q-9").raw is None
 
 
-def test_the_group_may_read_it_and_nobody_else(tmp_path, quarantine):
+def test_nobody_but_its_owner_may_read_it(tmp_path, quarantine):
     """What is kept aside may be private."""
-    assert stat.S_IMODE((tmp_path / "quarantine.db").stat().st_mode) == 0o660
+    assert stat.S_IMODE((tmp_path / "quarantine.db").stat().st_mode) == 0o600
     assert not stat.S_IMODE(quarantine.file_for("q-9").parent.stat().st_mode) & 0o007
 
 

@@ -269,3 +269,18 @@ def test_a_feedback_record_is_frozen_and_knows_its_fields():
     with pytest.raises(AttributeError, match="no field 'stars'"):
         _ = record.stars
     assert all(getattr(record, alias) is None for alias in FEEDBACK_ALIASES)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"output_id": "o", "output": "x", "score": 1}, "the output_id of one that was recorded"),
+        ({"retracts": "f", "supersedes": "g"}, "one of retracts and supersedes"),
+        ({"output_id": "o", "score": 1, "compared_with": "y"}, "better, worse or tie"),
+    ],
+)
+def test_what_the_daemon_would_not_take_is_refused_here(given, told):
+    """Else an id would be returned for what can only end in quarantine."""
+    with pytest.raises(Unusable) as refused:
+        feedback_fields(given)
+    assert told in str(refused.value.expected)

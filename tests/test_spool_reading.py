@@ -335,3 +335,41 @@ class TestSpoolReader:
         assert (lines_of(found), found.unfit, found.more) == (["1"], [], True)
         found = reader.look({name(A): 2}, 10, 1 << 20)
         assert (lines_of(found), [unfit.name for unfit in found.unfit], found.more) == ([], [name(A, 2)], True)
+
+
+class TestWhatIsNoSpoolFile:
+    def test_a_link_to_a_file_of_the_state_is_not_opened(self, tmp_path):
+        """Closing the log's own file would drop SQLite's locks on it."""
+        spool = tmp_path / "spool"
+        spool.mkdir()
+        (tmp_path / "events.db").write_bytes(b"SQLite format 3\n")
+        linked = spool / f"{A}-000001.ndjson"
+        os.link(tmp_path / "events.db", linked)
+        with pytest.raises(FileNotFoundError, match="not a spool file"):
+            spool_reading.open_plain(linked)
+        assert spool_reading.SpoolReader(spool, 1000).look({}, 10, 1000).pieces == []
+        with spool_reading.abandoned(linked) as size:
+            assert size is None
+
+    def test_a_link_from_a_backup_does_no_harm(self, tmp_path):
+        """Copies made with hard links are ordinary; the file is still read."""
+        spool = tmp_path / "spool"
+        spool.mkdir()
+        path = put(spool, A, b"1\n")
+        os.link(path, tmp_path.parent / f"{tmp_path.name}-copy")
+        assert spool_reading.read_lines(path, 0, 10, 100).lines == ["1"]
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        """Though it took the place of a file after the folder was looked at."""
+        os.mkfifo(tmp_path / A)
+        with pytest.raises(FileNotFoundError, match="not a spool file"):
+            spool_reading.read_lines(tmp_path / A, 0, 10, 100)
+
+
+def test_one_writers_many_files_fill_no_more_than_a_commit(tmp_path):
+    """The bytes of a batch are bounded over all files of a writer."""
+    for number in range(1, 9):
+        (tmp_path / f"{A}-{number:06}.ndjson").write_bytes(b"x" * 99 + b"\n")
+    found = spool_reading.SpoolReader(tmp_path, 1000).look({}, 1000, 250)
+    assert len(found.pieces) == 3
+    assert found.more
