@@ -27,7 +27,9 @@ VERBS = {
     "record-feedback": ("daemon.cli.recording", "record feedback from options, a file or standard input"),
     "events": ("daemon.cli.events", "look at the log: tail, show, verify"),
     "replay": ("daemon.cli.replaying", "rebuild the views from the first event and compare"),
-    "export": ("daemon.cli.exporting", "write every event out, one JSON object a line"),
+    "feedback": ("daemon.cli.feedback", "look at feedback, amend it, take it back"),
+    "import": ("daemon.cli.importing", "take in a file: native events, chats, CSV"),
+    "export": ("daemon.cli.exporting", "write events, chats or a table out"),
     "version": ("daemon.cli.starting", "say which adaptd this is"),
 }
 """Each verb's module, which has `add_VERB` for its parser and `VERB` for its work, and the line of the help."""
@@ -105,7 +107,7 @@ def parser_of(verb: str) -> argparse.ArgumentParser:
     stem = verb.replace("-", "_")
     loaded = __import__(module, fromlist=[stem])
     getattr(loaded, f"add_{stem}")(parser)
-    parser.set_defaults(work=getattr(loaded, stem))
+    parser.set_defaults(work=getattr(loaded, f"{stem}_" if verb == "import" else stem))  # no function is named import
     return parser
 
 
