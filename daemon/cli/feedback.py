@@ -32,7 +32,7 @@ def add_feedback(parser: argparse.ArgumentParser) -> None:
     """The options of `feedback` and of the verbs below it."""
     parser.epilog = (
         "examples:\n  adaptd feedback list --artifact-type erd --limit 50\n"
-        "  adaptd feedback show ID                 with its output and what was said later\n"
+        "  adaptd feedback show ID               with its output and what came later\n"
         "  adaptd feedback amend ID --score 90     what is not named stays as it was\n"
         "  adaptd feedback retract ID --rationale 'meant for another answer'"
     )
