@@ -18,7 +18,13 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 PATIENCE_SECONDS = 10
-READING = ("adaptd status", "adaptd events", "adaptd replay", "adaptd export")  # may be asked again
+READING = (
+    "adaptd status",
+    "adaptd events",
+    "adaptd replay",
+    "adaptd export",
+    "adaptd feedback list",
+)  # may be asked again
 CHANGING = [
     (re.compile(pattern), word)
     for pattern, word in (

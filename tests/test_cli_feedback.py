@@ -46,8 +46,8 @@ def test_the_newest_feedback_is_listed_first(folder, capsys):
     """A line each: when, of which type, what it says, whether it stands, its id."""
     assert main(["feedback", "list"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "2023-11-14 22:13  erd           down comment              current     fb-2",
-        "2023-11-14 22:13  sums          score comment 85          current     fb-1",
+        "2023-11-14 22:13:20  erd           down comment              current     fb-2",
+        "2023-11-14 22:13:20  sums          score comment 85          current     fb-1",
     ]
     main(["feedback", "list", "--limit", "1"])
     assert capsys.readouterr().out.split()[-1] == "fb-2"

@@ -100,7 +100,7 @@ def _document(told: Told) -> dict[str, Any]:
 def _line(told: Told) -> str:
     """When, of what type, what it says, whether it stands, and last, where 80 columns end, the id."""
     event = told.event
-    at = event["received_at"][:16].replace("T", " ")
+    at = event["received_at"][:19].replace("T", " ")
     score = f" {event['score']:g}" if "score" in event else ""
     says = event.get("says", "").replace("output+", "").replace("+", " ") + score
     return f"{at}  {told.artifact_type or '-':<12}  {says:<24}  {told.state:<10}  {event['id']}"
