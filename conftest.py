@@ -20,7 +20,13 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from tests.spooled_lines import as_a_fresh_host
 
 PATIENCE_SECONDS = 10
-READING = ("adaptd status", "adaptd events", "adaptd replay", "adaptd export")  # may be asked again
+READING = (
+    "adaptd status",
+    "adaptd events",
+    "adaptd replay",
+    "adaptd export",
+    "adaptd feedback list",
+)  # may be asked again
 CHANGING = [
     (re.compile(pattern), word)
     for pattern, word in (

@@ -59,6 +59,27 @@ class EventReader:
                 yield shown(row, self._unseal)
             seq = rows[-1][0]
 
+    def at(self, seq: int) -> dict[str, Any] | None:
+        """The event of that number, with the subject that its texts are sealed for."""
+        rows = self._log.read_after(seq - 1, 1)
+        return self._with_subject(rows[0]) if rows and rows[0][0] == seq else None
+
+    def exported(self) -> Iterator[dict[str, Any]]:
+        """Every event that is there now, with its subject: elsewhere it can be forgotten too."""
+        seq, newest = 0, self.newest
+        while rows := self._log.read_after(seq, min(PAGE_EVENTS, newest - seq)):
+            yield from map(self._with_subject, rows)
+            seq = rows[-1][0]
+
+    def _with_subject(self, row: Row) -> dict[str, Any]:
+        event = shown(row, self._unseal)
+        pseudonym = row[COLUMNS.index("subject")]
+        if pseudonym is not None and event.get("sealed") != "not readable here":
+            with suppress(sqlite3.OperationalError):
+                subject = self._keys().subject_of(pseudonym)
+                event |= {} if subject is None else {"subject": subject}
+        return event
+
     def find(self, id_or_seq: str) -> dict[str, Any] | None:
         """The event of that id; else, when it is a number, the event of that number."""
         found = self._log.find([id_or_seq])
@@ -99,13 +120,17 @@ class EventReader:
 
     def _unseal(self, subject: int, sealed: bytes, event_id: str) -> dict[str, Any] | None:
         """The sealed fields; None when the key was destroyed, or when this user may not read the keys."""
+        with suppress(sqlite3.OperationalError):
+            return self._keys().unseal(subject, sealed, event_id)
+        return None
+
+    def _keys(self) -> Sealing:
+        """Raises sqlite3.OperationalError where this user may not read them."""
         from daemon.sealing import Sealing
 
-        with suppress(sqlite3.OperationalError):
-            if self._sealing is None:
-                self._sealing = Sealing.open_read_only(self.path.with_name("keys.db"))
-            return self._sealing.unseal(subject, sealed, event_id)
-        return None
+        if self._sealing is None:
+            self._sealing = Sealing.open_read_only(self.path.with_name("keys.db"))
+        return self._sealing
 
 
 def shown(row: Row, unseal: Unseal) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from daemon.state_lock import running_pid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
+
+    from daemon.told import OutputTold, Told, ToldInFull
 
 SCHEMA = "adaptd.status/1"
 MOST_TYPES = 10
@@ -129,6 +131,30 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         quarantine_reason=_newest_reason(quarantine["newest"]),
         views_at=summary["position"],
     )
+
+
+def feedback_list(state_dir: str, artifact_type: str | None, limit: int) -> list[Told]:
+    """The newest feedback, newest first, of outputs of that type or of all."""
+    from daemon.told import Tellings
+
+    with Tellings.open(state_dir) as tellings:
+        return tellings.newest(artifact_type, limit)
+
+
+def feedback_told(state_dir: str, event_id: str) -> ToldInFull | None:
+    """One feedback with its output and with what was said later; None where there is no feedback of that id."""
+    from daemon.told import Tellings
+
+    with Tellings.open(state_dir) as tellings:
+        return tellings.in_full(event_id)
+
+
+def outputs_told(state_dir: str) -> Iterator[OutputTold]:
+    """Every output that was not retracted, oldest first, with the feedback on it that stands."""
+    from daemon.told import Tellings
+
+    with Tellings.open(state_dir) as tellings:
+        yield from tellings.outputs()
 
 
 def read_log(path: str) -> LogState:

@@ -116,6 +116,15 @@ class Sealing:
         """A new pseudonym for private feedback on an output that is not there yet; nobody owns it so far."""
         return self._new_key(None, own=False, beside=None)
 
+    def subject_of(self, pseudonym: int) -> str | None:
+        """Whose events lie under it: of several owners, the one who was not there before it was made."""
+        query = (
+            "SELECT subject FROM owners WHERE pseudonym = :it ORDER BY subject IN (SELECT subject FROM owners "
+            "WHERE pseudonym = (SELECT beside FROM keys WHERE pseudonym = :it)), own DESC, subject LIMIT 1"
+        )
+        row = self._connection.execute(query, {"it": pseudonym}).fetchone()
+        return row[0] if row else None
+
     def adopt(self, pseudonym: int, subject: str) -> None:
         """The output of early feedback came, and is this subject's: so are the early key and those made beside it."""
         self._refuse_forgotten(subject)

@@ -1,5 +1,6 @@
 """`adaptd export --format native`: the whole log, a line an event, in a file that is whole or not there."""
 
+import csv
 import json
 
 import pytest
@@ -60,9 +61,9 @@ def test_an_export_that_fails_leaves_the_old_file(folder, capsys, monkeypatch):
     assert [path.name for path in folder.iterdir() if "unfinished" in path.name] == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["--format", "csv"]])
+@pytest.mark.parametrize("arguments", [[], ["--format", "xml"]])
 def test_a_format_must_be_named(arguments, folder, capsys):
-    """More of them will come."""
+    """None is guessed."""
     assert main(["export", *arguments]) == 2
     assert "--format" in capsys.readouterr().err
 
@@ -71,3 +72,43 @@ def test_a_folder_that_is_not_there_is_told(folder, capsys):
     """With its name."""
     assert main(["export", "--format", "native", "--output", "no/where"]) == 1
     assert "no/where" in capsys.readouterr().err
+
+
+def test_chats_are_outputs_with_what_holds_of_them(folder, capsys):
+    """The correction in the output's place; what was retracted is not there."""
+    lines = [
+        {"kind": "feedback_recorded/1", "id": "fb-5", "output_id": "out-1", "correction": "four", "rater": "ann"},
+        {"kind": "feedback_recorded/1", "id": "fb-6", "retracts": "fb-2"},
+    ]
+    made_state.take_in(folder, lines, now=made_state.NOW + 1_000_000)
+    assert main(["export", "--format", "chat"]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {
+            "id": "out-1",
+            "artifact_type": "sums",
+            "model": "m:7b",
+            "messages": [{"role": "user", "content": "2+2"}, {"role": "assistant", "content": "four"}],
+        }
+    ]
+
+
+def test_a_table_has_a_row_for_each_feedback_beside_its_output(folder, capsys):
+    """And one for an output of which nothing was said; what was superseded is not there."""
+    lines = [
+        {"kind": "feedback_recorded/1", "id": "fb-5", "output_id": "out-1", "score": 10, "supersedes": "fb-1"},
+        {"kind": "feedback_recorded/1", "id": "fb-6", "output_id": "out-1", "thumb": "up", "tags": ["a"]},
+        {"kind": "output_recorded/1", "id": "out-2", "input": [1], "output": 'x,"y"\nz'},
+    ]
+    made_state.take_in(folder, lines, now=made_state.NOW + 1_000_000)
+    assert main(["export", "--format", "csv", "--output", "t.csv"]) == 0
+    assert capsys.readouterr().err == "3 outputs written to t.csv\n"
+    with (folder / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    told = [(row["output_id"], row["id"], row["output"], row["score"], row["thumb"]) for row in rows]
+    assert told == [
+        ("out-1", "fb-5", "4", "10", ""),
+        ("out-1", "fb-6", "4", "", "up"),
+        ("fb-2", "fb-2", "a", "", "down"),
+        ("out-2", "out-2", 'x,"y"\nz', "", ""),
+    ]
+    assert (rows[1]["tags"], rows[2]["subject"], rows[3]["input"]) == ('["a"]', "alice", "[1]")

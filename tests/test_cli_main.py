@@ -34,8 +34,11 @@ def test_every_verb_has_help_that_begins_with_what_it_does(verb, capsys):
 
 @pytest.mark.parametrize(
     "verb",
-    ["", "init", "run", "record-feedback", "status", "export", "replay", "events", "events tail", "events show"]
-    + ["forget", "backup", "restore", "doctor"],
+    [
+        *("", "init", "run", "record-feedback", "status", "export", "import", "replay", "events", "events tail"),
+        *("events show", "feedback", "feedback list", "feedback show", "feedback amend", "feedback retract"),
+        *("forget", "backup", "restore", "doctor"),
+    ],
 )
 def test_help_fits_eighty_columns(verb, capsys, monkeypatch):
     """COLUMNS or the terminal says how wide."""
@@ -156,7 +159,11 @@ def into_a_pipe_that_nobody_reads(*arguments):
 
 
 @pytest.mark.parametrize(
-    "verb", ["version", "status", "events tail --json", "export --format native", "replay --check"]
+    "verb",
+    [
+        *("version", "status", "events tail --json", "export --format native", "export --format csv"),
+        *("replay --check", "feedback list", "feedback list --json"),
+    ],
 )
 def test_a_reader_that_leaves_early_is_no_error(verb, tmp_path):
     """`adaptd events tail | head -1` is silent."""

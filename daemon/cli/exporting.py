@@ -1,6 +1,6 @@
-"""This file knows `adaptd export`: the whole log as lines that another adaptd can take in again.
+"""This file knows `adaptd export`: the whole log for another adaptd, its outputs as chats, or a table with feedback.
 
-The events stream in pages, so the size of the log does not matter. A file appears under its name only when it is whole.
+What is written streams, so the size of the log does not matter. A file appears under its name only when it is whole.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     """The options of `export`."""
     parser.epilog = (
         "examples:\n  adaptd export --format native --output events.ndjson\n"
-        "  adaptd export --format native | gzip > events.ndjson.gz"
+        "  adaptd export --format native | gzip > events.ndjson.gz\n"
+        "  adaptd export --format chat --output chats.jsonl\n"
+        "  adaptd export --format csv --output feedback.csv"
     )
     parser.add_argument(
-        "--format", choices=["native"], required=True, help="native: one JSON object a line, with its id"
+        "--format",
+        choices=["native", "chat", "csv"],
+        required=True,
+        help="native: every event, whole; chat: outputs as messages, corrected; csv: outputs beside their feedback",
     )
     parser.add_argument(
         "--output", metavar="FILE", help="where to (default: standard output); replaced when it is whole"
@@ -32,20 +37,19 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write every event that is in the log now."""
+    """Write what is in the log now."""
     from adaptd.locating import find
-    from daemon.event_reading import EventReader
+    from daemon.moving.exporting import FORMATS
 
+    pieces = FORMATS[options.format](find(options.config).state_dir, as_json)
     written = 0
-    with closing(EventReader.open(find(options.config).state_dir)) as reader, _output(options.output) as out:
-        newest = reader.newest
-        for event in reader.after(0):
-            if event["seq"] > newest:
-                break
-            out.write(as_json(event))
+    with closing(pieces), _output(options.output) as out:  # type: ignore[type-var]
+        for piece in pieces:
+            out.write(piece)
             written += 1
     if options.output:
-        say(f"{count_of(written, 'event')} written to {options.output}")
+        thing = {"native": "event", "chat": "output", "csv": "output"}[options.format]
+        say(f"{count_of(written - (options.format == 'csv'), thing)} written to {options.output}")
     return 0
 
 

@@ -27,7 +27,9 @@ VERBS = {
     "record-feedback": ("daemon.cli.recording", "record feedback from options, a file or standard input"),
     "events": ("daemon.cli.events", "look at the log: tail, show, verify"),
     "replay": ("daemon.cli.replaying", "rebuild the views from the first event and compare"),
-    "export": ("daemon.cli.exporting", "write every event out, one JSON object a line"),
+    "feedback": ("daemon.cli.feedback", "look at feedback, amend it, take it back"),
+    "import": ("daemon.cli.importing", "take in a file: native events, chats, CSV"),
+    "export": ("daemon.cli.exporting", "write events, chats or a table out"),
     "forget": ("daemon.cli.forgetting", "destroy everything of one subject, for good"),
     "backup": ("daemon.cli.backing_up", "copy log, keys and quarantine into one checked archive"),
     "restore": ("daemon.cli.backing_up", "put a backup in place, and forget again who was forgotten"),
@@ -109,7 +111,7 @@ def parser_of(verb: str) -> argparse.ArgumentParser:
     stem = verb.replace("-", "_")
     loaded = __import__(module, fromlist=[stem])
     getattr(loaded, f"add_{stem}")(parser)
-    parser.set_defaults(work=getattr(loaded, stem))
+    parser.set_defaults(work=getattr(loaded, f"{stem}_" if verb == "import" else stem))  # no function is named import
     return parser
 
 

@@ -97,7 +97,7 @@ def record_feedback(options: argparse.Namespace) -> int:
         raise Usage(
             f"record-feedback: expected FILE or options, found both: {options.file} and {', '.join(sorted(fields))}"
         )
-    record = _recorder(options.config)
+    record = recorder(options.config)
     printer = _Ids(as_json=options.json)
     if options.file is None:
         printer.print([record(durable=True, **fields)])
@@ -108,7 +108,7 @@ def record_feedback(options: argparse.Namespace) -> int:
         return _record_lines(lines, options.file, record, printer)
 
 
-def _recorder(config: str | None) -> Record:
+def recorder(config: str | None) -> Record:
     if os.environ.get("ADAPTD_DISABLED", "") not in ("", "0"):
         raise NotOnDisk("ADAPTD_DISABLED is set, so nothing is recorded; unset it to record")
     import adaptd
