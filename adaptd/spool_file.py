@@ -149,7 +149,7 @@ class SpoolFile:
         self.flushes += 1
 
     def _gather(self) -> None:
-        """Let threads that are about to write do so first: where a flush is quick, they would all need one of their own."""
+        """Let threads that are about to write do so first: where a flush is quick, each would need one of its own."""
         for _ in range(GATHERINGS):
             before = self.written
             _sleep(0)
