@@ -124,7 +124,7 @@ def read_table(path: str, *, environ: Mapping[str, str] | None = None) -> dict[s
     """Return a TOML file as a table, from the cache when it has not changed. Raises OSError or ValueError."""
     environ = os.environ if environ is None else environ
     found = os.stat(path)
-    stamp = [CACHE_FORMAT, path, found.st_mtime_ns, found.st_size, found.st_ino]
+    stamp = [CACHE_FORMAT, path, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino]
     cached = _cache_path(found, environ)
     table = _from_cache(cached, stamp)
     if table is None:

@@ -205,3 +205,16 @@ def test_the_cached_path_imports_no_toml_reader(world):
     first, second = (output_of(program, path, env=environ, isolated=True) for _ in range(2))
     assert "tomllib" in first
     assert second == "[]\n"
+
+
+def test_an_edit_that_sets_its_time_back_is_seen(tmp_path, monkeypatch):
+    """Same size, same file, same time of change as before: only the time that nobody can set tells."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = tmp_path / "config.toml"
+    config.write_text('[adaptd]\nstate_dir = "one"\n')
+    before = config.stat()
+    time.sleep(0.1)  # until it counts as settled, and so that ctime moves on
+    assert find(str(config)).state_dir.endswith("one")
+    config.write_text('[adaptd]\nstate_dir = "two"\n')
+    os.utime(config, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert find(str(config)).state_dir.endswith("two")
