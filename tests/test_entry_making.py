@@ -342,6 +342,14 @@ class TestSubjects:
             outcome.refused for outcome in both_views.send(feedback("f", "o", comment="x"), feedback("g", "o", score=1))
         ] == [True] * 2
 
+    def test_an_output_does_not_go_with_who_spoke_of_it_before(self, both_views):
+        """Mallory was forgotten before it came: it is Bob's all the same; later feedback would lie under her key."""
+        (early,) = taken(both_views, feedback("f", "o", comment="x", subject="mallory"))
+        both_views.sealing.destroy(both_views.sealing.mark_of("mallory"), [early["subject"]], NOW)
+        (made,) = taken(both_views, output("o", subject="bob"))
+        assert both_views.owners(made["subject"]) == ["bob"]
+        assert [outcome.refused for outcome in both_views.send(feedback("g", "o", comment="y"))] == [True]
+
     def test_a_key_that_is_missing_is_not_one_that_was_destroyed(self, both_views):
         """keys.db was lost, or is older than the log: nothing is refused or lost, intake stands still and says why."""
         (made,) = taken(both_views, output("o", subject="anna"))

@@ -3,7 +3,7 @@
 import io
 import json
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from daemon.moving import chat, csv_rows
@@ -96,16 +96,20 @@ def test_one_bad_line_costs_no_good_row_of_a_table(bad):
 
 @given(st.binary(max_size=300), st.sampled_from(["native", "chat"]))
 @settings(deadline=None)
+@example(b"\xef\xbb\xbf", "native")
 def test_any_bytes_are_rows_or_rejects(data, told_format):
-    """Never a crash."""
-    taken(told_format, data)
+    """Never a crash, and every line that is not empty is one of the two; a mark of the byte order is no line."""
+    ids, rejects = taken(told_format, data)
+    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    assert len(ids) + len(rejects) == sum(bool(line.strip()) for line in lines)
 
 
 @given(st.binary(max_size=300))
 @settings(deadline=None)
 def test_any_bytes_under_a_header_are_rows_or_rejects(data):
-    """Never a crash."""
-    taken("csv", HEADER + data)
+    """Never a crash, and bytes that are no white space do not vanish."""
+    ids, rejects = taken("csv", HEADER + data)
+    assert bool(ids or rejects) == bool(data.strip())
 
 
 @given(IDS, st.none() | TEXTS | MESSAGES, TEXTS)
