@@ -27,6 +27,7 @@ from daemon.opening import State, open_state
 from daemon.sealing import Sealing
 from daemon.settings import Settings
 from daemon.sqlite_log import SqliteEventLog
+from daemon.state_folder import sync_folder
 
 SCHEMA = "adaptd.backup/1"
 MANIFEST = "manifest.json"
@@ -83,7 +84,7 @@ def back_up(state_dir: Path, path: Path, clock: Clock) -> Made:
             checked = unpack(unfinished, folder)
         assert checked == head, "the archive was checked to have the log that was copied"
         os.replace(unfinished, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except BaseException:
         with suppress(FileNotFoundError):
             unfinished.unlink()
@@ -286,7 +287,7 @@ def _put_in_place(folder: Path, state_dir: Path) -> None:
         if (folder / name).exists():
             (folder / name).chmod(mode)
             os.replace(folder / name, state_dir / name)
-    _sync_folder(state_dir)
+    sync_folder(state_dir)
 
 
 @contextmanager
@@ -306,11 +307,3 @@ def _head_of(path: Path) -> Head | None:
 def _hash_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

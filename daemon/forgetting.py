@@ -22,6 +22,7 @@ from daemon.intake import Intake
 from daemon.line_naming import ids_in, subjects_in
 from daemon.quarantine import Quarantine
 from daemon.sealing import Sealing
+from daemon.state_folder import sync_folder
 
 PAGE_EVENTS = 5000
 BEGUN = "forgetting"
@@ -208,18 +209,10 @@ def _note_begun(state_dir: Path, event_id: str) -> None:
         file.write(event_id)
         file.flush()
         os.fsync(descriptor)
-    _sync_folder(state_dir)
+    sync_folder(state_dir)
 
 
 def _note_done(state_dir: Path) -> None:
     with suppress(FileNotFoundError):
         (state_dir / BEGUN).unlink()
-        _sync_folder(state_dir)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(state_dir)

@@ -15,3 +15,12 @@ def make_folders(state_dir: str | os.PathLike[str]) -> None:
         if not os.path.isdir(folder):
             os.makedirs(folder, exist_ok=True)
             os.chmod(folder, mode)
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Returns when the folder's entries are on disk: names made, changed or removed in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
