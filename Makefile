@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 INSTALLED := $(VENV)/.installed
+TECHNIQUES := $(VENV)/.techniques
 WHEELHOUSE := $(VENV)/wheelhouse/.filled
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 # mypy and ruff are given the floors in which there is Python.
@@ -31,7 +32,7 @@ help:
 demo: $(INSTALLED)
 	$(BIN)/python docs/demo.py
 
-test: lint $(WHEELHOUSE)
+test: lint $(TECHNIQUES) $(WHEELHOUSE)
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(INSTALLED)
@@ -73,6 +74,12 @@ $(INSTALLED): pyproject.toml constraints.txt Makefile
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
 	@touch $@
 
+# torch by itself and first: a build for the CPU is taken where there is one, and what comes after finds it in place.
+$(TECHNIQUES): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet torch
+	$(BIN)/python -m pip install --quiet --group techniques
+	@touch $@
+
 # What the wheel tests install into empty environments; fetched here so that the tests themselves need no registry.
 $(WHEELHOUSE): $(INSTALLED)
 	rm -rf $(@D)
@@ -81,6 +88,7 @@ $(WHEELHOUSE): $(INSTALLED)
 
 $(BENCH_INSTALLED): bench/requirements.txt pyproject.toml constraints.txt Makefile
 	$(call environment,$(BENCH_VENV))
+	$(BENCH_VENV)/bin/python -m pip install --quiet "torch==$$(sed -n 's/^torch==//p' bench/requirements.txt)"
 	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement bench/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install --quiet --no-build-isolation --editable .
 	@touch $@
