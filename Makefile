@@ -46,6 +46,7 @@ torture: $(INSTALLED)
 
 bench: $(BENCH_INSTALLED)
 	$(BENCH_VENV)/bin/python -m bench.ingest
+	$(BENCH_VENV)/bin/python -m bench.importing
 	$(BENCH_VENV)/bin/python -m bench.replay
 	$(BENCH_VENV)/bin/python -m bench.startup
 

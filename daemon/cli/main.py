@@ -34,6 +34,7 @@ VERBS = {
     "backup": ("daemon.cli.backing_up", "copy log, keys and quarantine into one checked archive"),
     "restore": ("daemon.cli.backing_up", "put a backup in place, and forget again who was forgotten"),
     "doctor": ("daemon.cli.examining", "look for what may be wrong, and say what to do about it"),
+    "bugreport": ("daemon.cli.reporting", "what to send to adaptd's authors; no texts in it"),
     "version": ("daemon.cli.starting", "say which adaptd this is"),
 }
 """Each verb's module, which has `add_VERB` for its parser and `VERB` for its work, and the line of the help."""
