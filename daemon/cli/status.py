@@ -9,6 +9,12 @@ from daemon.cli.printing import age_of, count_of, cut, harmless, line_width, pri
 from daemon.moments import moment_of
 from daemon.queries import SCHEMA, Status, status_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+WATCH_SECONDS, LEAST_SECONDS, MOST_SECONDS = 2.0, 0.1, 86_400
+CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 PROMISES = {
     "full": "full (an event counts as taken in when it is on the disk)",
     "normal": "normal (a power cut may take back the newest commits)",
@@ -17,14 +23,57 @@ PROMISES = {
 
 def add_status(parser: argparse.ArgumentParser) -> None:
     """The options of `status`."""
-    parser.epilog = "examples:\n  adaptd status\n  adaptd status --json | jq .feedback.today"
+    parser.epilog = (
+        "examples:\n  adaptd status\n  adaptd status --json | jq .feedback.today\n"
+        "  adaptd status --watch              again every two seconds, until Ctrl-C"
+    )
     parser.add_argument("--json", action="store_true", help="as one JSON document, adaptd.status/1")
+    parser.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        nargs="?",
+        type=_seconds,
+        const=WATCH_SECONDS,
+        help="look again every so many seconds (default 2); with --json a line each time",
+    )
     parser.add_argument("--require-daemon", action="store_true", help="exit with 3 when the daemon does not run")
     add_config(parser)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"expected {LEAST_SECONDS} to {MOST_SECONDS} seconds, found {text!r}")
+    return seconds
+
+
 def status(options: argparse.Namespace) -> int:
     """Look, print, and say by the exit code whether the daemon was needed and missing."""
+    if options.watch is None:
+        return _look(options)
+    try:
+        _look_again_and_again(options)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _look_again_and_again(options: argparse.Namespace) -> NoReturn:
+    """The page in place of the last one at a terminal, below it elsewhere."""
+    from sys import stdout
+    from time import sleep
+
+    clear = CLEAR if stdout.isatty() and not options.json else ""
+    while True:
+        print(clear, end="")
+        _look(options)
+        stdout.flush()
+        sleep(options.watch)
+
+
+def _look(options: argparse.Namespace) -> int:
     from time import time_ns
 
     from adaptd.locating import find
