@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from daemon.cli.printing import age_of, as_json, count_of, cut, harmless, size_of
+from daemon.cli.printing import age_of, as_json, count_of, cut, harmless, in_columns, size_of
 from daemon.moments import moment_of, short_moment_of
 
 
@@ -49,6 +49,29 @@ def test_text_cannot_steer_the_terminal():
 def test_a_cut_is_shown():
     """The last column says that there was more."""
     assert (cut("abcdef", 6), cut("abcdef", 5), cut("abcdef", None)) == ("abcdef", "abcd…", "abcdef")
+
+
+def test_columns_are_as_wide_as_what_they_hold():
+    """Without a head where no terminal is, and with nothing that could steer one."""
+    rows = [("a", "long text", "1"), ("bcd\n", "x\x1b", "22")]
+    assert in_columns(rows, ("h", "h", "h"), None) == ["a     long text  1", "bcd   x\\x1b      22"]
+    assert in_columns([], ("h", "h"), 80) == []
+
+
+def test_an_id_that_does_not_fit_stands_whole_on_its_own_line():
+    """It is what the next command is given, so it is never cut; the rest is."""
+    rows = [("when", "what it says", "0123456789")]
+    assert in_columns(rows, ("time", "says", "id"), 28) == [
+        "time  says",
+        "  id",
+        "when  what it says",
+        "  0123456789",
+    ]
+    assert in_columns(rows, ("time", "says", "id"), 30) == [
+        "time  says          id",
+        "when  what it says  0123456789",
+    ]
+    assert in_columns(rows, ("time", "says", "id"), 10)[2:] == ["when  wha…", "  0123456789"]
 
 
 def test_json_is_one_line_of_utf8():

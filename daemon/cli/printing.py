@@ -8,6 +8,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -58,6 +62,26 @@ def line_width() -> int | None:
 def cut(text: str, width: int | None) -> str:
     """At most that many characters, with a sign that there was more."""
     return text if width is None or len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def in_columns(rows: Sequence[Sequence[str]], head: Sequence[str], width: int | None) -> list[str]:
+    """The rows as columns as wide as what they hold, made harmless.
+
+    At a terminal (`width` says how wide) under a head; a last cell that would not fit stands on a line of its own,
+    whole, since it is what the next command is given.
+    """
+    table = [[harmless(cell).replace("\n", " ") for cell in row] for row in rows]
+    shown = [list(head), *table] if width is not None and table else table
+    wide = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    fits = width is None or sum(wide) + 2 * (len(wide) - 1) <= width
+    lines = []
+    for row in shown:
+        *before, last = (f"{cell:<{size}}" for cell, size in zip(row, wide, strict=True))
+        if fits:
+            lines.append("  ".join([*before, last]).rstrip())
+        else:
+            lines += [cut("  ".join(before).rstrip(), width), "  " + last.rstrip()]
+    return lines
 
 
 def count_of(number: int, thing: str) -> str:
