@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from daemon.cli.printing import age_of, as_json, count_of, cut, harmless, in_columns, size_of
+from daemon.cli.printing import age_of, as_json, count_of, cut, folded, harmless, in_columns, size_of
 from daemon.moments import moment_of, short_moment_of
 
 
@@ -56,6 +56,7 @@ def test_columns_are_as_wide_as_what_they_hold():
     rows = [("a", "long text", "1"), ("bcd\n", "x\x1b", "22")]
     assert in_columns(rows, ("h", "h", "h"), None) == ["a     long text  1", "bcd   x\\x1b      22"]
     assert in_columns([], ("h", "h"), 80) == []
+    assert in_columns([("a", "", "b"), ("c", "", "d")], ("h", "empty", "h"), None) == ["a  b", "c  d"]
 
 
 def test_an_id_that_does_not_fit_stands_whole_on_its_own_line():
@@ -72,6 +73,12 @@ def test_an_id_that_does_not_fit_stands_whole_on_its_own_line():
         "when  what it says  0123456789",
     ]
     assert in_columns(rows, ("time", "says", "id"), 10)[2:] == ["when  wha…", "  0123456789"]
+
+
+def test_talk_is_folded_between_words():
+    """Later lines are set in, lines stay lines, and a path is left whole."""
+    assert folded("one two three\nfour", 9) == ["one two", "  three", "four"]
+    assert folded("in /a/long/path it is", 8) == ["in", "  /a/long/path", "  it is"]
 
 
 def test_json_is_one_line_of_utf8():

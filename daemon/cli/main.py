@@ -11,7 +11,7 @@ import os
 import sys
 
 from adaptd.errors import AdaptdError, ConfigUnreadable, NotConfigured
-from daemon.cli.printing import silence_stdout
+from daemon.cli.printing import say, silence_stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _is_sqlite_error(error: Exception) -> bool:
 
 
 def _tell(message: object, code: int) -> int:
-    print(f"adaptd: {message}", file=sys.stderr)
+    say(f"adaptd: {message}")
     return code
 
 

@@ -11,6 +11,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -33,8 +34,31 @@ def print_json(value: object) -> None:
 
 
 def say(text: str) -> None:
-    """Talk, on stderr."""
-    print(text, file=sys.stderr)
+    """Talk, on stderr; at a terminal in lines of whole words, the later ones set in."""
+    _folded_on(sys.stderr, text)
+
+
+def tell(text: str) -> None:
+    """A sentence that was asked for, on stdout; folded alike at a terminal."""
+    _folded_on(sys.stdout, text)
+
+
+def _folded_on(stream: TextIO, text: str) -> None:
+    width = width_of(stream)
+    print(text if width is None else "\n".join(folded(text, width)), file=stream)
+
+
+def folded(text: str, width: int) -> list[str]:
+    """The text in lines that fit; a word that fits on no line, as a path may, is left whole."""
+    lines = []
+    for line in text.split("\n"):
+        lines.append("")
+        for word in line.split(" "):
+            if len(lines[-1]) + 1 + len(word) <= width or not lines[-1]:
+                lines[-1] += f" {word}" if lines[-1] else word
+            else:
+                lines.append(f"  {word}")
+    return lines
 
 
 def silence_stdout() -> None:
@@ -53,9 +77,14 @@ def harmless(text: str) -> str:
 
 def line_width() -> int | None:
     """The columns of the terminal that stdout is, None when it is none: then nothing is cut."""
+    return width_of(sys.stdout)
+
+
+def width_of(stream: TextIO) -> int | None:
+    """The columns of the terminal behind it, None when there is none."""
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
-    except (OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
         return None
 
 
@@ -70,8 +99,9 @@ def in_columns(rows: Sequence[Sequence[str]], head: Sequence[str], width: int | 
     At a terminal (`width` says how wide) under a head; a last cell that would not fit stands on a line of its own,
     whole, since it is what the next command is given.
     """
-    table = [[harmless(cell).replace("\n", " ") for cell in row] for row in rows]
-    shown = [list(head), *table] if width is not None and table else table
+    held = [place for place in range(len(head)) if any(row[place] for row in rows)]  # an empty column says nothing
+    table = [[harmless(row[place]).replace("\n", " ") for place in held] for row in rows]
+    shown = [[head[place] for place in held], *table] if width is not None and table else table
     wide = [max(map(len, column)) for column in zip(*shown, strict=True)]
     fits = width is None or sum(wide) + 2 * (len(wide) - 1) <= width
     lines = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from daemon.cli.main import NoDaemon, add_config
-from daemon.cli.printing import age_of, count_of, cut, harmless, line_width, print_json, size_of
+from daemon.cli.printing import age_of, count_of, cut, folded, harmless, line_width, print_json, size_of
 from daemon.moments import moment_of
 from daemon.queries import SCHEMA, Status, status_of
 
@@ -143,7 +143,7 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
     lines = [f"{name:<11} {harmless(text)}" for name, text in facts.items()]
     lines += _types(found, width)
     lines = [_middle_cut(line, width) if line.startswith("state ") else cut(line, width) for line in lines]
-    return lines + _folded(f"next: {found.next_step}", width) if found.next_step else lines
+    return [*lines, "", *folded(f"next: {found.next_step}", width)] if found.next_step else lines
 
 
 def _daemon(found: Status) -> str:
@@ -183,17 +183,6 @@ def _types(found: Status, width: int) -> list[str]:
     column = max(13, *(len(name) for name, _ in rows))
     head = f"{'artifact type':<{column}} {'outputs':>10} {'feedback':>10}"
     return ["", head] + [f"{name:<{column}} {one.outputs:>10,} {one.feedback:>10,}" for name, one in rows]
-
-
-def _folded(text: str, width: int) -> list[str]:
-    """An empty line, then the text in lines of whole words, the later ones under the first one's beginning."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(f"      {word}" if len(lines) > 1 else word)
-    return lines
 
 
 def _middle_cut(line: str, width: int) -> str:
