@@ -235,7 +235,7 @@ class _Index:
                 self._tail[self._hashes[row].tobytes()] = row
 
     def rows(self, wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """The row of each hash, or -1; -1 too for the older of two that begin with the same 8 bytes, were there such."""
+        """The row of each hash, or -1. Of two that begin with the same 8 bytes only the newer is found."""
         rows = np.full(len(wanted), -1, dtype=np.int64)
         if len(self._order):
             place = np.searchsorted(self._sorted, wanted[:, 0], side="right") - 1

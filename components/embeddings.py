@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from components.bad_input import BadInput, whole_number
 from components.embedding_cache import EmbeddingCache, content_hash
 from components.hashing_vectors import DIMENSION, VERSION, hashed_vectors
+from components.text_input import checked_texts
 
 # Names that may be given instead of a folder: the package that carries the model, or none.
 AVAILABLE_MODELS: Final[dict[str, str | None]] = {
@@ -71,7 +72,7 @@ class EmbeddingGenerator:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """A row for each text, in their order. Equal texts are embedded once."""
-        hashes = [content_hash(text) for text in _checked(texts)]
+        hashes = [content_hash(text) for text in checked_texts("texts", texts)]
         first: dict[bytes, int] = {}
         for place, one in enumerate(hashes):
             first.setdefault(one, place)
@@ -261,17 +262,6 @@ def _known(name: str, package: str | None, device: str | None) -> _Folder | _Has
 
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
-
-
-def _checked(texts: Sequence[str]) -> Sequence[str]:
-    if isinstance(texts, str):
-        raise BadInput("texts", texts, "a list of texts", "Write [text].")
-    for place, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise BadInput(
-                f"texts[{place}]", text, "a text", "components.example_fields.as_text makes one of any value."
-            )
-    return texts
 
 
 def _readable(text: str) -> str:
