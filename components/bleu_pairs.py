@@ -21,7 +21,7 @@ from components.bleu import HIGHEST, Floats, score
 from components.ngrams import Ngrams, Tokenize, Tokens, counted, new_vocabulary, words
 from components.text_input import checked_texts
 
-# Runs that two texts have in common, summed over all pairs: what the work grows with. RATE
+# Runs that two texts have in common, summed over all pairs: what the work grows with.
 MOST_MEETINGS: Final = 50_000_000_000
 _PAGE_PAIRS: Final = 500_000
 

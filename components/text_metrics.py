@@ -92,7 +92,8 @@ def text_metrics(
         overlaps = rouges(responses, references, KINDS_WATCHED)
         found |= {_named(kind): _with_mean(getattr(overlap, rouge_part)) for kind, overlap in overlaps.items()}
         bounded = int(overlaps["rougeL"].bounded.sum())
-        notes = [f"ROUGE-L of {bounded} responses is an upper bound: the texts are too long"] if bounded else []
+        long = f"too long for ROUGE-L, so it is an upper bound: {bounded} of {len(own)} responses"
+        notes = [long] if bounded else []
     found |= _distinct(own, _DISTINCT)
     found |= {"repetition_rate": _repetition(own), "entropy": _entropy(own)}
     rows, corpus = {name: of for name, (of, _) in found.items()}, {name: over for name, (_, over) in found.items()}
