@@ -165,7 +165,7 @@ def _distinct(tokens: Tokens, orders: Sequence[int]) -> dict[str, tuple[Floats, 
         if grams.length in orders:
             possible = np.maximum(tokens.lengths - (grams.length - 1), 0)
             different = np.bincount(counted(grams.keys())[0] // grams.span, minlength=len(tokens))
-            overall = len(np.unique(grams.codes)) / max(1, len(grams.codes))
+            overall = len(counted(grams.codes)[0]) / max(1, len(grams.codes))
             found[f"distinct_{grams.length}"] = different / np.maximum(possible, 1), overall
     return found
 

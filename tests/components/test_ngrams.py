@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components import ngrams
-from components.ngrams import Tokens, as_strings, counted, new_vocabulary, pages, words
+from components.ngrams import Tokens, as_strings, counted, in_both, new_vocabulary, pages, words
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcd"), max_size=9).map(" ".join), max_size=8)
 
@@ -39,6 +39,19 @@ def test_plain_words_are_those_of_nltk() -> None:
 
     for text in ("Hello, world!! It's 5 o'clock...", "def f(x): return x[0] -> None", "naïve café — “quoted”"):
         assert words(text) == wordpunct_tokenize(text)
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=30))
+def test_ascii_is_split_as_all_text_is(text) -> None:
+    """The short cut for ASCII changes nothing, control characters included."""
+    assert words(text) == ngrams._WORDS.findall(text)
+
+
+@given(st.lists(st.integers(-5, 5)), st.lists(st.integers(-5, 5)))
+def test_numbers_of_both_sides_are_found(left, right) -> None:
+    """As sets have them, ascending."""
+    found = in_both(np.array(left, dtype=np.int64), np.array(right, dtype=np.int64))
+    assert found.tolist() == sorted(set(left) & set(right))
 
 
 def plainly(texts: list[str], n: int) -> list[Counter[tuple[str, ...]]]:
