@@ -1,8 +1,8 @@
 """Which inputs ask the same thing, so that what was judged on one may be compared with what was judged on the other.
 
 Two texts are *equal* when they differ in nothing but case, spacing, width of characters and the marks at the end of
-words. They are *near-equal* when besides one word is spelt a little differently («orders» and «order», «recieve» and
-«receive»): one word of at least five letters, begun by the same letter, at least 87% alike (the indel ratio of
+words. They are *near-equal* when besides one word is spelt a little differently («orders» and «order», «raing» and
+«rating»): one word of at least five letters, begun by the same letter, at least 87% alike (the indel ratio of
 rapidfuzz). Near-equality is carried on: what is near to what is near belongs to one group.
 
 The rule is meant to miss rather than to mix. Another number, «on» for «off», «can» for «can't», «increase» for
