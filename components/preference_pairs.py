@@ -125,8 +125,8 @@ def pairs_from_thumbs(
     """Set the outputs of each group that went up against those that went down, each by its first row.
 
     Thumbs on equal outputs (`outputs` holds the same number, or text, for them) are votes on one; an output with as
-    many thumbs up as down takes no part. A group makes at most `most_pairs` pairs, its outputs taking turns in the order
-    of their rows.
+    many thumbs up as down takes no part. A group makes at most `most_pairs` pairs, its outputs taking turns in
+    the order of their rows.
     """
     codes, texts, thumbs = _codes("groups", groups), _codes("outputs", outputs), _thumbs(up)
     same_length(groups=codes, up=thumbs, outputs=texts)
