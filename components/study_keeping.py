@@ -81,57 +81,51 @@ def open_study(storage: Storage, name: str, space: dict[str, str]) -> Study:
         study.set_user_attr("space", space)
     elif known != space:
         differing = sorted(n for n in known.keys() | space.keys() if known.get(n) != space.get(n))
-        step = "Search it in another storage."
-        raise BadInput(f"study {name!r}", f"a search of another space ({', '.join(differing)})", "the same space", step)
+        wanted = f"the bounds of this one for {', '.join(differing)}"
+        raise BadInput(f"study {name!r}", "a search of another space", wanted, "Search it in another storage.")
     return study
 
 
 def take_up_lost_trials(study: Study, storage: Storage, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Queue again what a dead process was trying; raises when the process is not dead.
 
-    Waits, at most some ten seconds, until it is known whose hearts still beat. A trial that died before its first
-    heartbeat is given one here, from which its silence counts.
+    Where the last heartbeat is fresh it waits, some six seconds, to see whether another one comes. A trial that died
+    before its first heartbeat is given one here, from which its silence counts.
     """
+    from optuna.trial import TrialState
+
     if not hasattr(storage, "record_heartbeat"):
-        _fail(study, _running(study))  # in memory: what runs there was left by an exception that ended the loop
-    else:
-        for trial in _still_running(study, sleep):
-            storage.record_heartbeat(trial._trial_id)
-        alive = _still_running(study, sleep)
-        if alive:
-            step = "Wait for it, or search in another storage."
-            found = f"trial {alive[0].number}, which another process is running"
-            raise BadInput(f"study {study.study_name!r}", found, "one process at a time", step)
+        for trial in _running(study):  # in memory: left behind by an exception that ended the loop
+            study.tell(trial.number, state=TrialState.FAIL)
+        queue_lost_trials(study)
+        return
+    _fail_stale(study)
+    for trial in _running(study):
+        storage.record_heartbeat(trial._trial_id)
+    for _ in range(5 * (GRACE_SECONDS + 2)):  # whole seconds are all that SQLite's clock knows, hence two more
+        if not _running(study):
+            break
+        sleep(0.2)
+        _fail_stale(study)
+    alive = _running(study)
+    if alive:
+        step = "Wait for it, or search in another storage."
+        found = f"trial {alive[0].number}, which another process is running"
+        raise BadInput(f"study {study.study_name!r}", found, "one process at a time", step)
     queue_lost_trials(study)
 
 
-def _still_running(study: Study, sleep: Callable[[float], None]) -> list[Any]:
-    """The trials that still run when every stopped heart has been silent for long enough to be called stopped."""
+def _fail_stale(study: Study) -> None:
     import optuna
 
-    pauses = 5 * (GRACE_SECONDS + 2)  # whole seconds are all that SQLite's clock knows, hence two more
-    for pause in range(pauses):
-        with quiet():
-            optuna.storages.fail_stale_trials(study)
-        running = _running(study)
-        if not running:
-            return []
-        if pause + 1 < pauses:
-            sleep(0.2)
-    return _running(study)
+    with quiet():
+        optuna.storages.fail_stale_trials(study)
 
 
 def _running(study: Study) -> list[Any]:
     from optuna.trial import TrialState
 
     return list(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
-
-
-def _fail(study: Study, trials: list[Any]) -> None:
-    from optuna.trial import TrialState
-
-    for trial in trials:
-        study.tell(trial.number, state=TrialState.FAIL)
 
 
 def queue_lost_trials(study: Study) -> None:

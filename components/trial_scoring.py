@@ -1,7 +1,7 @@
 """How one trial of a search gets its score, or the reason why it has none.
 
 An objective may take the parameters alone, or a `Progress` as well, by which it is stopped when it falls behind or the
-time is over. It may also raise, hang on to a NaN or return nothing: that is written down, and the search goes on.
+time is over. It may also raise, or return a NaN or nothing: that is written down, and the search goes on.
 """
 
 from __future__ import annotations
