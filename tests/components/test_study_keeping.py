@@ -320,8 +320,8 @@ def test_a_storage_that_cannot_be_used_is_said(tmp_path) -> None:
     with pytest.raises(BadInput) as told:
         HyperparameterOptimizer(ours.storage).optimize(score, 1, "erd")
     assert str(told.value) == (
-        "study 'erd': found 'a search of another space', expected the bounds of this one for batch_size, learning_rate, "
-        "lora_alpha, lora_r, num_epochs, rank, rate, warmup_ratio. Search it in another storage."
+        "study 'erd': found 'a search of another space', expected the bounds of this one for batch_size, "
+        "learning_rate, lora_alpha, lora_r, num_epochs, rank, rate, warmup_ratio. Search it in another storage."
     )
 
 
