@@ -23,6 +23,7 @@ from structlog.typing import FilteringBoundLogger
 from adaptd import __version__
 from daemon import event_kinds, forgetting, requests
 from daemon.clock_and_chance import MICROSECONDS, Chance, Clock
+from daemon.config_faults import BadConfig
 from daemon.event_kinds import own_event
 from daemon.event_log import AppendFailed
 from daemon.file_systems import refuse_network
@@ -30,7 +31,7 @@ from daemon.log_lines import logger_to
 from daemon.main_loop import PASSING, MainLoop, TurnReport
 from daemon.notifying import ServiceManager
 from daemon.opening import State, intake_rules, open_state
-from daemon.settings import BadConfig, Settings, changed_keys, read_settings
+from daemon.settings import Settings, changed_keys, read_settings
 from daemon.socket_door import SocketDoor
 from daemon.state_folder import make_folders
 from daemon.state_lock import StateLock
@@ -250,7 +251,7 @@ def run(
 
     Raises BadConfig, StateInUse or NetworkFileSystem before anything is touched but the folder itself.
     """
-    settings = read_settings(config_path)
+    settings = read_settings(config_path, environ)
     refuse_network(state_dir)
     os.umask(NOT_FOR_OTHERS)
     make_folders(state_dir)

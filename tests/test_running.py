@@ -172,7 +172,7 @@ def test_hup_with_a_bad_configuration_keeps_the_old(folder):
         (folder / "config.toml").write_text("[intake]\nmax_event_bytes = 5\n")
         daemon.tell(signal.SIGHUP)
         told = daemon.hear("config refused, the old one stays")
-        assert "config.toml:2: intake.max_event_bytes: expected a whole number from 1024" in told["reason"]
+        assert "config.toml:2:19: intake.max_event_bytes: expected a whole number from 1024" in told["reason"]
         assert "seq" in daemon.ask(FEEDBACK | {"id": "a", "comment": "x" * 2000})[0]
         assert daemon.end() == 0
     (refused,) = logged(folder, "config_refused/1")
