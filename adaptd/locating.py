@@ -185,8 +185,13 @@ def _parsed(path: str) -> dict[str, Any]:
 
 
 def _cache_path(found: os.stat_result, environ: Mapping[str, str]) -> str:
+    return os.path.join(cache_folder(environ), f"config-{found.st_dev:x}-{found.st_ino:x}.json")
+
+
+def cache_folder(environ: Mapping[str, str]) -> str:
+    """Return this user's folder for what can be found out again."""
     home = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".cache")
-    return os.path.join(home, "adaptd", f"config-{found.st_dev:x}-{found.st_ino:x}.json")
+    return os.path.join(home, "adaptd")
 
 
 def _from_cache(cached: str, stamp: list[Any]) -> dict[str, Any] | None:

@@ -72,10 +72,18 @@ class BadConfig(AdaptdError):
         self.faults = faults
         super().__init__("\n".join(fault.told(path) for fault in faults))
 
-    def lines(self, folder: str) -> list[str]:
-        """A line for each fault, with the path as somebody in that folder would write it."""
+    def lines(self, folder: str | None = None) -> list[str]:
+        """A line for each fault, with the path as somebody in that folder (the working folder) would write it."""
+        folder = _working_folder() if folder is None else folder
         path = "" if self.path is None else str(self.path)
         return [fault.told(path.removeprefix(folder.rstrip(os.sep) + os.sep)) for fault in self.faults]
+
+
+def _working_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody removed it
+        return os.sep
 
 
 def faults_in_file(table: dict[str, Any], struct: type[Struct], places: Places) -> list[Fault]:
@@ -153,14 +161,19 @@ def told_key(path: tuple[str | int, ...]) -> str:
 
 def shown(value: object) -> str:
     """A value as TOML has it, shortened, on one line; JSON writes texts, numbers, arrays and truth the same way."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    text = text if text.isprintable() else json.dumps(value, default=str)
+    text = written(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def written(value: object) -> str:
+    """The same, whole."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if text.isprintable() else json.dumps(value, default=str)
 
 
 def expectation(kind: Any) -> str:
     """What a key of this type may say, in words; empty where there are none for it yet."""
-    about = msgspec.inspect.type_info(kind)
+    about = _type_of(kind)
     if isinstance(about, msgspec.inspect.LiteralType):
         return " or ".join(f'"{value}"' for value in about.values)
     if isinstance(about, msgspec.inspect.IntType):
@@ -168,6 +181,11 @@ def expectation(kind: Any) -> str:
     if isinstance(about, msgspec.inspect.StrType):
         return "a text" if not about.min_length else "a text that is not empty"
     return ""
+
+
+def _type_of(kind: Any) -> msgspec.inspect.Type:
+    about = msgspec.inspect.type_info(kind)
+    return about.type if isinstance(about, msgspec.inspect.Metadata) else about
 
 
 def is_table(kind: Any) -> bool:
@@ -224,7 +242,7 @@ def _value_misfits(key: Key, value: object, kind: Any) -> Iterator[Misfit]:
 
 def _value_hint(value: object, kind: Any) -> str:
     """A choice that is almost right; a number in quotes; a text without."""
-    about = msgspec.inspect.type_info(kind)
+    about = _type_of(kind)
     if isinstance(about, msgspec.inspect.LiteralType) and isinstance(value, str):
         near = nearest(value, [str(choice) for choice in about.values])
         return _guess(near and shown(near))

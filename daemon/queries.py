@@ -14,8 +14,10 @@ from daemon.state_lock import running_pid
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
     from typing import Any
 
+    from daemon.settings_told import ValueTold
     from daemon.told import OutputTold, Told, ToldInFull
 
 SCHEMA = "adaptd.status/1"
@@ -155,6 +157,14 @@ def outputs_told(state_dir: str) -> Iterator[OutputTold]:
 
     with Tellings.open(state_dir) as tellings:
         yield from tellings.outputs()
+
+
+def settings_told(config_path: Path | None, environ: Mapping[str, str]) -> list[ValueTold]:
+    """What holds for every key, and who says so; BadConfig with every fault when something is wrong."""
+    from daemon.settings import read_sources
+    from daemon.settings_told import values_told
+
+    return values_told(read_sources(config_path, environ))
 
 
 def read_log(path: str) -> LogState:

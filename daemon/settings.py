@@ -21,44 +21,97 @@ from daemon.toml_places import Places
 
 
 class AdaptdSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[adaptd]: where things are."""
+    """Where things are."""
 
-    state_dir: Annotated[str, Meta(min_length=1)] = "state"
+    state_dir: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Where the daemon keeps its data and hosts leave their events. state/README.md says what each "
+            "file is.",
+            examples=["state", "/var/lib/adaptd", "~/adaptd"],
+        ),
+    ] = "state"
 
 
 class IntakeSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[intake]: how events are taken in."""
+    """How events are taken in."""
 
-    max_event_bytes: Annotated[int, Meta(ge=1024, le=64 << 20)] = 1 << 20
-    commit_events: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    max_event_bytes: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            le=64 << 20,
+            description="The longest event, in bytes (1,024 to 67,108,864). A longer line goes to quarantine, with the "
+            "reason.",
+            examples=[1 << 20, 8 << 20],
+        ),
+    ] = 1 << 20
+    commit_events: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="At most how many events one commit of the log takes (1 to 100,000). Fewer: callers on the "
+            "socket wait less; more: more events a second.",
+            examples=[100, 5000],
+        ),
+    ] = 1000
 
 
 class SidesSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[sides]: what examples that belong together have in common."""
+    """What examples that belong together have in common."""
 
-    split_by: Literal["input", "subject", "episode"] = "input"
+    split_by: Annotated[
+        Literal["input", "subject", "episode"],
+        Meta(
+            description='Examples that share this are all learnt from or all judged on, never both: "input" (the '
+            'normalised input), "subject" or "episode". Drawn once, when an input first enters; a change here '
+            "concerns new inputs alone.",
+            examples=["subject"],
+        ),
+    ] = "input"
 
 
 class PrivacySettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[privacy]: what is sealed."""
+    """What is sealed."""
 
-    encrypt: Literal["subjects", "all"] = "subjects"
+    encrypt: Annotated[
+        Literal["subjects", "all"],
+        Meta(
+            description='"subjects": the texts of events that name a subject are sealed under that subject\'s key, '
+            'which `adaptd forget` destroys. "all": those of every event; an output without a subject gets a key of '
+            "its own, together with the feedback on it.",
+            examples=["all"],
+        ),
+    ] = "subjects"
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[log]: what a commit promises."""
+    """What a commit promises."""
 
-    durability: Literal["full", "normal"] = "full"
+    durability: Annotated[
+        Literal["full", "normal"],
+        Meta(
+            description='"full": an event counts as taken in when it is on the disk. "normal": a power cut may take '
+            "the newest commits back; no crash of a program can.",
+            examples=["normal"],
+        ),
+    ] = "full"
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of config.toml."""
+    """What config.toml may say."""
 
     adaptd: AdaptdSettings = AdaptdSettings()
     intake: IntakeSettings = IntakeSettings()
     sides: SidesSettings = SidesSettings()
     privacy: PrivacySettings = PrivacySettings()
     log: LogSettings = LogSettings()
+
+
+ONLY_AT_START = ("adaptd.state_dir", "log.durability")
+"""What a running daemon cannot change: where its files are, and how they were opened."""
 
 
 class Sources(NamedTuple):

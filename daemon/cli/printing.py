@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+COLOURS = {"red": 31, "green": 32, "yellow": 33}
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -32,9 +33,37 @@ def print_json(value: object) -> None:
     sys.stdout.buffer.flush()
 
 
+class _Manner:
+    """How this process talks."""
+
+    quiet = False
+
+
+def talk(*, quiet: bool) -> None:
+    """Say whether there shall be talk at all; what went wrong is told in any case."""
+    _Manner.quiet = quiet
+
+
+def may_talk() -> bool:
+    """Whether there shall be talk."""
+    return not _Manner.quiet
+
+
 def say(text: str) -> None:
-    """Talk, on stderr."""
+    """Talk, on stderr: what is good to know, and not needed. Nothing with --quiet."""
+    if not _Manner.quiet:
+        print(text, file=sys.stderr)
+
+
+def complain(text: str) -> None:
+    """What went wrong, on stderr, whether or not there shall be talk."""
     print(text, file=sys.stderr)
+
+
+def coloured(text: str, colour: str) -> str:
+    """The text in a colour of COLOURS, where somebody sees colours and wants them."""
+    dumb = os.environ.get("TERM", "dumb") == "dumb" or os.environ.get("NO_COLOR")
+    return text if dumb or not sys.stdout.isatty() else f"\033[{COLOURS[colour]}m{text}\033[0m"
 
 
 def silence_stdout() -> None:
@@ -103,7 +132,12 @@ def size_of(size: int) -> str:
 
 def age_of(microseconds: int) -> str:
     """«12 seconds», «3 hours»; a clock that was set back gives «a moment»."""
-    seconds = microseconds // 1_000_000
+    return duration_of(microseconds // 1_000_000)
+
+
+def duration_of(seconds: float) -> str:
+    """«12 seconds», «3 hours», «a moment»."""
+    seconds = int(seconds)
     if seconds < 1:
         return "a moment"
     for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
