@@ -19,11 +19,12 @@ RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "settings.py")
 
 def faults_of(config_path: str | None, environ: Mapping[str, str]) -> list[str]:
     """A line for each fault; none when all is well."""
-    mark = _mark(config_path, environ)
-    if mark is None:
-        return []
-    kept = os.path.join(cache_folder(environ), f"checked-{_number_of(config_path)}")
-    if _read(kept) == mark:
+    try:
+        mark = _mark(config_path, environ)
+        kept = os.path.join(cache_folder(environ), f"checked-{_number_of(config_path)}")
+    except OSError:
+        return checked(config_path, environ)
+    if mark is None or _read(kept) == mark:
         return []
     faults = checked(config_path, environ)
     if not faults and _settled(config_path):

@@ -46,7 +46,7 @@ def test_a_healthy_place_is_told_line_by_line(folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     names = [line.split()[1] for line in lines if not line.startswith(" ")]
     assert names == [
-        *("sqlite", "disk", "clock", "permissions", "modules", "installed"),
+        *("config", "sqlite", "disk", "clock", "permissions", "modules", "installed"),
         *("spool", "quarantine", "views", "forgetting", "torch", "gpu"),
     ]
     assert "ok    permissions  files 0600 or 0660, spool 2770" in lines

@@ -243,9 +243,7 @@ def test_a_variable_alone_is_a_place(world):
     assert place.why == "environment ADAPTD__ADAPTD__STATE_DIR"
     assert found(world, ADAPTD__ADAPTD__STATE_DIR="~/x")[1] == os.path.expanduser("~/x")
     for wrong in ("x", "5"):
-        with pytest.raises(
-            ConfigUnreadable, match=r"environment ADAPTD__ADAPTD__STATE_DIR: adaptd\.state_dir .no c"
-        ):
+        with pytest.raises(ConfigUnreadable, match=r"environment ADAPTD__ADAPTD__STATE_DIR: adaptd\.state_dir .no c"):
             found(world, ADAPTD__ADAPTD__STATE_DIR=wrong)
 
 

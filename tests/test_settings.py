@@ -9,6 +9,7 @@ import pytest
 from daemon.config_faults import BadConfig, Fault
 from daemon.config_template import CONFIG_TOML
 from daemon.settings import Settings, changed_keys, read_settings, settings_of, sources_of
+from daemon.settings_told import keys_told
 
 PATH = Path("/etc/adaptd/config.toml")
 
@@ -41,8 +42,25 @@ def test_the_template_says_every_key_with_its_default(tmp_path):
 
 
 def test_the_template_is_the_repositorys_own_configuration():
-    """The config.toml in the repository is the one that a newcomer gets."""
-    assert (Path(__file__).parents[1] / "config.toml").read_text() == CONFIG_TOML
+    """The config.toml in the repository is the one that a newcomer gets, but for the place of the schema."""
+    first, rest = (Path(__file__).parents[1] / "config.toml").read_text().split("\n", 1)
+    assert (first, f"#:schema state/config.schema.json\n{rest}") == (
+        "#:schema docs/reference/config.schema.json",
+        CONFIG_TOML,
+    )
+
+
+def test_the_template_says_of_each_key_what_the_settings_say_of_it():
+    """One wording for the comments, the schema and the page of the docs."""
+    comment = ""
+    said = {}
+    for line in CONFIG_TOML.split("\n\n", 1)[1].splitlines():
+        name, equals, _ = line.partition(" = ")
+        if line.startswith("# "):
+            comment = f"{comment} {line[2:]}".strip()
+        elif equals:
+            said[name], comment = comment, ""
+    assert said == {key.path[-1]: key.about for key in keys_told()}
 
 
 def test_keys_that_are_given_are_taken():

@@ -5,12 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import argparse
-
-    from daemon.cli.main import Parser
 
 REQUIRED = "the following arguments are required: "
 NO_VALUE = re.compile(r"invalid (\w+) value: (.*)")
@@ -27,17 +21,14 @@ def told_verb(given: str, verbs: Iterable[str]) -> str:
     return f"no verb {given!r}, expected one of {', '.join(verbs)}{_guess(given, verbs, 'adaptd ')}"
 
 
-def told_unknown(parser: Parser, options: argparse.Namespace, unknown: list[str]) -> str:
+def told_unknown(prog: str, known: Iterable[str], unknown: list[str]) -> str:
     """There is no such option, or there are words that nobody asked for."""
-    lowest = _lowest(parser, options)
-    name = _verb(lowest.prog)
     option = next((word.partition("=")[0] for word in unknown if word.startswith("-") and word != "-"), None)
     if option is None:
-        return f"{name}: expected nothing more, found {' '.join(map(repr, unknown))}. {_see(lowest.prog)}"
-    known = [known for action in lowest._actions for known in action.option_strings]
+        return f"{_verb(prog)}: expected nothing more, found {' '.join(map(repr, unknown))}. {_see(prog)}"
     if option in known:
-        return f"{name}: {option}: expected after the verb, as in `{lowest.prog} {option}`"
-    return f"{name}: no option {option}{_guess(option, known)} {_see(lowest.prog)}"
+        return f"{_verb(prog)}: {option}: expected after the verb, as in `{prog} {option}`"
+    return f"{_verb(prog)}: no option {option}{_guess(option, known)} {_see(prog)}"
 
 
 def told_choice(given: object, choices: Iterable[object]) -> str:
@@ -60,12 +51,6 @@ def told_mistake(prog: str, message: str) -> str:
 def _guess(given: str, known: Iterable[str], before: str = "") -> str:
     near = difflib.get_close_matches(given.lower(), list(known), 1, 0.5)
     return f", did you mean {before}{near[0]}?" if near else "."
-
-
-def _lowest(parser: Parser, options: argparse.Namespace) -> Parser:
-    """The parser of the verb below, where one was named."""
-    below = parser.below.get(getattr(options, "verb", ""))
-    return parser if below is None else below
 
 
 def _verb(prog: str) -> str:

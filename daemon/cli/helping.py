@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from daemon.cli.main import Parser
+import argparse
 
 HEAD = "examples:\n"
 
 
-def help_of(parser: Parser) -> str:
+def help_of(parser: argparse.ArgumentParser, sentence: str, examples: list[str], notes: str) -> str:
     """The whole help."""
-    examples, notes = parts_of(parser)
     formatter = parser._get_formatter()
-    formatter.add_text(sentence_of(parser))
+    formatter.add_text(sentence)
     formatter.add_text(HEAD + "\n".join(f"  {line}" for line in examples) if examples else None)
     formatter.add_usage(parser.usage, parser._actions, parser._mutually_exclusive_groups)
     for group in parser._action_groups:
@@ -26,22 +22,12 @@ def help_of(parser: Parser) -> str:
     return formatter.format_help()
 
 
-def sentence_of(parser: Parser) -> str:
-    """What the verb does; a verb below says in its own help what it says in that of the verb above."""
-    if parser.description is not None or parser.above is None:
-        return parser.description or ""
-    lines = {action.dest: action.help or "" for action in parser.above.listed}
-    line = lines[parser.prog.rpartition(" ")[2]]
-    return f"{line[:1].upper()}{line[1:]}."
-
-
-def parts_of(parser: Parser) -> tuple[list[str], str]:
+def parts_of(prog: str, epilog: str, of_the_verb_above: list[str]) -> tuple[list[str], str]:
     """The examples, a line each, and what else there is to say.
 
     Examples are the first paragraph of the epilog. A verb below without one has those of the verb above that show it.
     """
-    first, _, rest = (parser.epilog or "").partition("\n\n")
+    first, _, rest = epilog.partition("\n\n")
     if first.startswith(HEAD):
         return [line.strip() for line in first.removeprefix(HEAD).splitlines()], rest
-    above = parts_of(parser.above)[0] if parser.above else []
-    return [line for line in above if f"{parser.prog} " in f"{line} "], parser.epilog or ""
+    return [line for line in of_the_verb_above if f"{prog} " in f"{line} "], epilog

@@ -89,7 +89,8 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             from daemon.cli.guessing import told_unknown
 
-            raise Usage(told_unknown(self, options, unknown))
+            lowest = self.below.get(getattr(options, "verb", ""), self)
+            raise Usage(told_unknown(lowest.prog, lowest._option_string_actions, unknown))
         return options
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -106,7 +107,20 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         from daemon.cli.helping import help_of
 
-        return help_of(self)
+        return help_of(self, self.sentence(), *self.parts())
+
+    def sentence(self) -> str:
+        """What the verb does; a verb below says in its own help what it says in that of the verb above."""
+        if self.description is not None or self.above is None:
+            return self.description or ""
+        lines = {action.dest: action.help or "" for action in self.above.listed}
+        return _as_sentence(lines[self.prog.rpartition(" ")[2]])
+
+    def parts(self) -> tuple[list[str], str]:
+        """The examples, a line each, and the notes."""
+        from daemon.cli.helping import parts_of
+
+        return parts_of(self.prog, self.epilog or "", self.above.parts()[0] if self.above else [])
 
 
 def help_width() -> int:
@@ -146,9 +160,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser_of(verb: str) -> Parser:
     """The parser of one verb, with its options and nothing of the others."""
-    parser = Parser(prog=f"adaptd {verb}", description=f"{VERBS[verb][1][:1].upper()}{VERBS[verb][1][1:]}.")
+    parser = Parser(prog=f"adaptd {verb}", description=_as_sentence(VERBS[verb][1]))
     fill(parser, verb)
     return parser
+
+
+def _as_sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
 
 
 def fill(parser: Parser, verb: str) -> None:

@@ -93,6 +93,17 @@ def cut(text: str, width: int | None) -> str:
     return text if width is None or len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
+def folded(text: str, width: int | None, indent: int) -> list[str]:
+    """The text in lines of whole words, the later ones indented; a word that is too long for a line keeps its line."""
+    if width is None or len(text) <= width:
+        return [text]
+    end = text.rfind(" ", indent + 1, width + 1)
+    end = text.find(" ", width) if end < 0 else end
+    if end < 0:
+        return [text]
+    return [text[:end].rstrip(), *folded(" " * indent + text[end:].lstrip(), width, indent)]
+
+
 def in_columns(rows: Sequence[Sequence[str]], head: Sequence[str], width: int | None) -> list[str]:
     """The rows as columns as wide as what they hold, made harmless.
 

@@ -40,7 +40,7 @@ class Progress:
             self._out.flush()
 
     def _line(self, done: int, total: int, taken: float) -> str:
-        told = harmless(f"{self._doing}: {done:,}")
+        told = harmless(f"{self._doing}: {done:,}" if done else self._doing)
         if total > 0:
             share = min(1.0, done / total)
             told = harmless(f"{self._doing}: {100 * share:.0f}%") + self._left(done, total, taken)
