@@ -23,7 +23,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n  adaptd config check\n"
         "  adaptd config check --config new.toml --json\n"
-        "  adaptd config show --origin           who says so: the file, a variable, nobody\n"
+        "  adaptd config show --origin           and who says so\n"
         "  adaptd config schema > config.schema.json\n"
         "  adaptd config path                    as in: $EDITOR $(adaptd config path)\n\n"
         "ADAPTD__SECTION__KEY in the environment counts before the file, for instance\n"

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.main import NoSuchThing, add_config
-from daemon.cli.printing import complain, cut, harmless, line_width, print_json
+from daemon.cli.printing import complain, cut, folded, harmless, line_width, print_json
 
 if TYPE_CHECKING:
     from daemon.event_reading import EventReader
@@ -129,7 +129,8 @@ def _verify(options: argparse.Namespace, reader: EventReader) -> int:
             }
         )
     elif found.ok:
-        print(f"OK: {found.events:,} events, each as it was written; head {found.head.seq} is {head}")
+        told = f"OK: {found.events:,} events, each as it was written; head {found.head.seq} is {head}"
+        print("\n".join(folded(told, line_width(), 4)))
     elif found.bad_seq is None:
         print(f"BAD: {found.problem}; all {found.events:,} events are as they were written")
     else:

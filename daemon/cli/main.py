@@ -11,7 +11,7 @@ import os
 import sys
 
 from adaptd.errors import AdaptdError, ConfigUnreadable, NotConfigured
-from daemon.cli.printing import harmless, silence_stdout, talk
+from daemon.cli.printing import complain, harmless, silence_stdout, talk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def _lines_of(error: AdaptdError) -> Iterable[str] | None:
 
 
 def _tell(message: object, code: int) -> int:
-    print(harmless(f"adaptd: {message}"), file=sys.stderr)
+    complain(harmless(f"adaptd: {message}"))
     return code
 
 

@@ -11,6 +11,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 COLOURS = {"red": 31, "green": 32, "yellow": 33}
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -52,12 +53,13 @@ def may_talk() -> bool:
 def say(text: str) -> None:
     """Talk, on stderr: what is good to know, and not needed. Nothing with --quiet."""
     if not _Manner.quiet:
-        print(text, file=sys.stderr)
+        complain(text)
 
 
 def complain(text: str) -> None:
-    """What went wrong, on stderr, whether or not there shall be talk."""
-    print(text, file=sys.stderr)
+    """What went wrong, on stderr, whether or not there shall be talk; folded at a terminal."""
+    width = _width_of(sys.stderr)
+    print("\n".join(piece for line in text.split("\n") for piece in folded(line, width, 8)), file=sys.stderr)
 
 
 def coloured(text: str, colour: str) -> str:
@@ -82,8 +84,12 @@ def harmless(text: str) -> str:
 
 def line_width() -> int | None:
     """The columns of the terminal that stdout is, None when it is none: then nothing is cut."""
+    return _width_of(sys.stdout)
+
+
+def _width_of(stream: TextIO) -> int | None:
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+        return os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError):
         return None
 

@@ -83,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     """The options of `version`."""
+    parser.epilog = "examples:\n  adaptd version\n  adaptd version --json"
     parser.add_argument("--json", action="store_true", help="as one JSON document")
 
 
