@@ -129,8 +129,7 @@ def unpack(path: Path, folder: Path, tell: Tell = silent) -> Head:
         with tarfile.open(path, "r:") as archive:
             manifest = _manifest_of(path, archive)
             for name, told in manifest["files"].items():
-                _unpack_one(path, archive, name, told, folder)
-                tell("unpacking", archive.offset, path.stat().st_size)
+                _unpack_one(path, archive, name, told, folder, tell)
             told_head = Head(manifest["head"]["seq"], bytes.fromhex(manifest["head"]["chain"]))
     except (tarfile.TarError, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:
         raise BadBackup(path, f"cannot be read ({error})") from None
@@ -219,7 +218,9 @@ def _manifest_of(path: Path, archive: tarfile.TarFile) -> dict[str, Any]:
     return manifest
 
 
-def _unpack_one(path: Path, archive: tarfile.TarFile, name: str, told: dict[str, Any], folder: Path) -> None:
+def _unpack_one(
+    path: Path, archive: tarfile.TarFile, name: str, told: dict[str, Any], folder: Path, tell: Tell
+) -> None:
     """Only names that a backup has, and only plain files: an archive may come from anywhere."""
     long_line = name.startswith(f"{LONG_LINES}/q-") and name.endswith(".bin") and name.count("/") == 1
     if name not in COPIED and not long_line:
@@ -227,6 +228,7 @@ def _unpack_one(path: Path, archive: tarfile.TarFile, name: str, told: dict[str,
     packed = archive.extractfile(name)
     if packed is None:
         raise BadBackup(path, f"{name} is no plain file")
+    size = archive.getmember(name).size
     target = folder / name
     target.parent.mkdir(exist_ok=True)
     digest = hashlib.sha256()
@@ -234,6 +236,7 @@ def _unpack_one(path: Path, archive: tarfile.TarFile, name: str, told: dict[str,
         while data := packed.read(1 << 20):
             digest.update(data)
             file.write(data)
+            tell(f"unpacking {name}", file.tell(), size)
         file.flush()
         os.fsync(file.fileno())
     if digest.hexdigest() != told["sha256"]:

@@ -13,18 +13,22 @@ ROOT = Path(__file__).parents[1]
 RUN = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
+{before}
 from daemon.cli.main import main
 sys.exit(main())
 """
 
 
-def at_a_terminal(arguments, folder, columns=80, **environ):
-    """Everything that the verb writes, to stdout and to stderr, as the terminal gets it; lines end in a newline."""
+def at_a_terminal(arguments, folder, columns=80, before="", **environ):
+    """Everything that the verb writes, to stdout and to stderr, as the terminal gets it; lines end in a newline.
+
+    `before` is Python that runs first.
+    """
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     known = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
     with subprocess.Popen(
-        [sys.executable, "-c", RUN, str(ROOT), *arguments],
+        [sys.executable, "-c", RUN.format(before=before), str(ROOT), *arguments],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=writing,

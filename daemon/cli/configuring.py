@@ -59,7 +59,7 @@ def _check(options: argparse.Namespace) -> int:
     except BadConfig as bad:
         faults, lines = bad.faults, bad.lines()
     if options.json:
-        told = [fault._asdict() | {"line_of_text": line} for fault, line in zip(faults, lines, strict=True)]
+        told = [fault._asdict() | {"told": line} for fault, line in zip(faults, lines, strict=True)]
         print_json({"schema": "adaptd.config_check/1", **_file(path, why), "ok": not faults, "faults": told})
     elif faults:
         print(harmless("\n".join(lines)))

@@ -64,8 +64,8 @@ def complain(text: str) -> None:
 
 def coloured(text: str, colour: str) -> str:
     """The text in a colour of COLOURS, where somebody sees colours and wants them."""
-    dumb = os.environ.get("TERM", "dumb") == "dumb" or os.environ.get("NO_COLOR")
-    return text if dumb or not sys.stdout.isatty() else f"\033[{COLOURS[colour]}m{text}\033[0m"
+    unwanted = os.environ.get("TERM", "") in ("", "dumb") or os.environ.get("NO_COLOR")
+    return text if unwanted or not sys.stdout.isatty() else f"\033[{COLOURS[colour]}m{text}\033[0m"
 
 
 def silence_stdout() -> None:
@@ -103,7 +103,7 @@ def folded(text: str, width: int | None, indent: int) -> list[str]:
     """The text in lines of whole words, the later ones indented; a word that is too long for a line keeps its line."""
     if width is None or len(text) <= width:
         return [text]
-    end = text.rfind(" ", indent + 1, width + 1)
+    end = text.rfind(" ", len(text) - len(text.lstrip()), width + 1)
     end = text.find(" ", width) if end < 0 else end
     if end < 0:
         return [text]

@@ -62,7 +62,7 @@ class Progress:
 @contextmanager
 def progress() -> Iterator[Tell]:
     """What long work is to tell how far it is."""
-    if not (may_talk() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"):
+    if not (may_talk() and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")):
         yield silent
         return
     line = Progress(sys.stderr, time.monotonic(), _width())
