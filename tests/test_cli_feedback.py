@@ -43,11 +43,11 @@ def documents(capsys, *arguments):
 
 
 def test_the_newest_feedback_is_listed_first(folder, capsys):
-    """A line each: when, of which type, what it says, whether it stands, its id."""
+    """A line each: when, of which type, what it says, its id."""
     assert main(["feedback", "list"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "2023-11-14 22:13:20  erd   down, comment      current  fb-2",
-        "2023-11-14 22:13:20  sums  score 85, comment  current  fb-1",
+        "2023-11-14 22:13:20  erd   down, comment      fb-2",
+        "2023-11-14 22:13:20  sums  score 85, comment  fb-1",
     ]
     main(["feedback", "list", "--limit", "1"])
     assert capsys.readouterr().out.split()[-1] == "fb-2"
@@ -92,7 +92,7 @@ def test_amending_says_again_all_that_is_not_changed(folder, capsys):
     (old,) = documents(capsys, "show", "fb-1")
     assert (old["state"], old["later"][0]["event"]["id"]) == ("superseded", amended)
     main(["feedback", "show", "fb-1"])
-    assert f"sums  score 90, comment  current  {amended}" in capsys.readouterr().out
+    assert f"sums  score 90, comment  {amended}" in capsys.readouterr().out
 
 
 def test_what_came_with_its_output_is_amended_without_saying_the_output_again(folder, capsys):

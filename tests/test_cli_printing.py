@@ -70,6 +70,7 @@ def test_columns_are_as_wide_as_what_they_hold():
     rows = [("a", "long text", "1"), ("bcd\n", "x\x1b", "22")]
     assert in_columns(rows, ("h", "h", "h"), None) == ["a     long text  1", "bcd   x\\x1b      22"]
     assert in_columns([], ("h", "h"), 80) == []
+    assert in_columns([("a", "", "b"), ("c", "", "d")], ("h", "empty", "h"), None) == ["a  b", "c  d"]
 
 
 def test_an_id_that_does_not_fit_stands_whole_on_its_own_line():
@@ -106,6 +107,7 @@ def test_a_long_text_is_folded_between_words():
     assert folded("one two three", None, 2) == ["one two three"]
     assert folded("next: /a/very/long/path there", 10, 6) == ["next:", "      /a/very/long/path", "      there"]
     assert folded("/a/very/long/path", 5, 2) == ["/a/very/long/path"]
+    assert folded("one two three\nfour", 9) == ["one two", "  three", "four"]
 
 
 @pytest.mark.parametrize(

@@ -65,14 +65,12 @@ def _host(options: argparse.Namespace) -> list[Finding]:
     import time
     from pathlib import Path
 
-    import adaptd
-    from adaptd.locating import find
     from daemon.cli.progress import progress
+    from daemon.cli.recording import record_there
     from daemon.clock_and_chance import SystemClock
     from daemon.examining import watch_one_event
 
-    place = find(options.config)
-    adaptd.configure(config=place.config_path)
+    place = record_there(options.config)
     with progress() as tell:
 
         def pause() -> None:

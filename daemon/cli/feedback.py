@@ -100,13 +100,14 @@ def _document(told: Told) -> dict[str, Any]:
 
 
 def _cells(told: Told) -> tuple[str, ...]:
-    """When, of what type, what it says, whether it stands, and the id."""
+    """When, of what type, what it says, what became of it where it does not stand, and the id."""
     event = told.event
     said = [word for word in event.get("says", "").split("+") if word and word != "output"]
     if "score" in event:
         said[said.index("score")] = f"score {event['score']:g}"
     at = event["received_at"][:19].replace("T", " ")
-    return at, told.artifact_type or "-", ", ".join(said) or "-", told.state, event["id"]
+    state = "" if told.state == "current" else told.state
+    return at, told.artifact_type or "-", ", ".join(said) or "-", state, event["id"]
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -126,7 +127,7 @@ def _show(options: argparse.Namespace) -> int:
         if value is not None:
             print(f"{name:<14} {harmless(_as_text(value))}")
     for told in found.later:
-        print(harmless(f"{'then':<14} {'  '.join(_cells(told))}"))
+        print(harmless(f"{'then':<14} {'  '.join(filter(None, _cells(told)))}"))
     return 0
 
 

@@ -133,11 +133,10 @@ def _rejects_name(name: str) -> str:
 
 def _sink(config: str | None) -> Any:
     """The spool of this process, which does not hide a failing disk."""
-    import adaptd
     from adaptd.destination import open_sink
-    from adaptd.locating import find
+    from daemon.cli.recording import record_there
 
-    adaptd.configure(config=find(config).config_path, strict=True)
+    record_there(config)
     sink = open_sink()
     if sink is None:
         raise NothingRecorded("ADAPTD_DISABLED is set, so nothing is recorded; unset it to import")

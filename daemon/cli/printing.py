@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TextIO
 
 COLOURS = {"red": 31, "green": 32, "yellow": 33}
@@ -58,8 +58,32 @@ def say(text: str) -> None:
 
 def complain(text: str) -> None:
     """What went wrong, on stderr, whether or not there shall be talk; folded at a terminal."""
-    width = _width_of(sys.stderr)
-    print("\n".join(piece for line in text.split("\n") for piece in folded(line, width, 8)), file=sys.stderr)
+    _folded_on(sys.stderr, text)
+
+
+def tell(text: str) -> None:
+    """A sentence that was asked for, on stdout; folded alike."""
+    _folded_on(sys.stdout, text)
+
+
+def _folded_on(stream: TextIO, text: str) -> None:
+    print("\n".join(folded(text, width_of(stream))), file=stream)
+
+
+def folded(text: str, width: int | None, indent: int = 2) -> list[str]:
+    """The text in lines of whole words that fit, later ones set in; a word that fits on none, as a path, is whole."""
+    return [piece for line in text.split("\n") for piece in _pieces(line, width, indent)]
+
+
+def _pieces(line: str, width: int | None, indent: int) -> Iterator[str]:
+    while width is not None and len(line) > width:
+        end = line.rfind(" ", len(line) - len(line.lstrip()), width + 1)
+        end = line.find(" ", width) if end < 0 else end
+        if end < 0:
+            break
+        yield line[:end].rstrip()
+        line = " " * indent + line[end:].lstrip()
+    yield line
 
 
 def coloured(text: str, colour: str) -> str:
@@ -84,13 +108,14 @@ def harmless(text: str) -> str:
 
 def line_width() -> int | None:
     """The columns of the terminal that stdout is, None when it is none: then nothing is cut."""
-    return _width_of(sys.stdout)
+    return width_of(sys.stdout)
 
 
-def _width_of(stream: TextIO) -> int | None:
+def width_of(stream: TextIO) -> int | None:
+    """The columns of the terminal behind it, None when there is none."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return None
 
 
@@ -99,25 +124,15 @@ def cut(text: str, width: int | None) -> str:
     return text if width is None or len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
-def folded(text: str, width: int | None, indent: int) -> list[str]:
-    """The text in lines of whole words, the later ones indented; a word that is too long for a line keeps its line."""
-    if width is None or len(text) <= width:
-        return [text]
-    end = text.rfind(" ", len(text) - len(text.lstrip()), width + 1)
-    end = text.find(" ", width) if end < 0 else end
-    if end < 0:
-        return [text]
-    return [text[:end].rstrip(), *folded(" " * indent + text[end:].lstrip(), width, indent)]
-
-
 def in_columns(rows: Sequence[Sequence[str]], head: Sequence[str], width: int | None) -> list[str]:
     """The rows as columns as wide as what they hold, made harmless.
 
     At a terminal (`width` says how wide) under a head; a last cell that would not fit stands on a line of its own,
     whole, since it is what the next command is given.
     """
-    table = [[harmless(cell).replace("\n", " ") for cell in row] for row in rows]
-    shown = [list(head), *table] if width is not None and table else table
+    held = [place for place in range(len(head)) if any(row[place] for row in rows)]  # an empty column says nothing
+    table = [[harmless(row[place]).replace("\n", " ") for place in held] for row in rows]
+    shown = [[head[place] for place in held], *table] if width is not None and table else table
     wide = [max(map(len, column)) for column in zip(*shown, strict=True)]
     fits = width is None or sum(wide) + 2 * (len(wide) - 1) <= width
     lines = []

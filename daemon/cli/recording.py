@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import IO, Any
 
+    from adaptd.locating import Place
+
     Record = Callable[..., str]
 
 GROUP = 500
@@ -117,12 +119,19 @@ def record_feedback(options: argparse.Namespace) -> int:
 def recorder(config: str | None) -> Record:
     if os.environ.get("ADAPTD_DISABLED", "") not in ("", "0"):
         raise NotOnDisk("ADAPTD_DISABLED is set, so nothing is recorded; unset it to record")
+    record_there(config)
+    return _record
+
+
+def record_there(config: str | None) -> Place:
+    """From now on this process records where that configuration says, and every refusal is an error."""
     import adaptd
     from adaptd.locating import find
 
     place = find(config)
-    adaptd.configure(config=place.config_path, strict=True)
-    return _record
+    state_dir = None if place.config_path else place.state_dir
+    adaptd.configure(config=place.config_path, state_dir=state_dir, strict=True)
+    return place
 
 
 def _record(**fields: Any) -> str:

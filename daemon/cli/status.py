@@ -150,7 +150,7 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
     lines = [f"{name:<11} {harmless(text)}" for name, text in facts.items()]
     lines += _types(found, width)
     lines = [_middle_cut(line, width) if line.startswith("state ") else cut(line, width) for line in lines]
-    return [*lines, "", *folded(f"next: {found.next_step}", width, 6)] if found.next_step else lines
+    return [*lines, "", *folded(f"next: {found.next_step}", width)] if found.next_step else lines
 
 
 def _config(found: Status) -> str:
