@@ -1,9 +1,11 @@
-"""This file knows what `adaptd init` writes into config.toml: the repository's own, word for word."""
+"""This file knows what `adaptd init` writes into config.toml: the repository's own, but for where the schema is."""
 
 CONFIG_TOML = """\
+#:schema state/config.schema.json
 # adaptd's configuration. It works as it stands: every value below is the one that holds when the line is absent.
 # Relative paths are relative to this file. After a change: `kill -HUP` the daemon; a file with a mistake is refused
-# with every mistake named, and the old values stay in force.
+# with every mistake named, and the old values stay in force. `adaptd config check` names them beforehand.
+# ADAPTD__SECTION__KEY in the environment counts before what stands here: `adaptd config show --origin`.
 
 [adaptd]
 # Where the daemon keeps its data and hosts leave their events. state/README.md says what each file is.

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,6 +45,7 @@ class Finding(NamedTuple):
 def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
     """Everything, in the order in which it is put right."""
     return [
+        configuration(status.config_faults),
         sqlite(sqlite3.sqlite_version_info),
         disk(shutil.disk_usage(_existing(state_dir)).free),
         time_of_day(clock.now(), read_log(str(state_dir / "events.db")).newest_at),
@@ -58,6 +59,13 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
         torch(),
         gpu(),
     ]
+
+
+def configuration(faults: Sequence[str]) -> Finding:
+    if faults:
+        found = f"wrong in {len(faults)} places, the first: {faults[0]}" if faults[1:] else faults[0]
+        return Finding("config", BAD, found, "correct it: `adaptd config check` names every place")
+    return Finding("config", OK, "every key and value can be used")
 
 
 def sqlite(version: tuple[int, ...]) -> Finding:

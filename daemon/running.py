@@ -23,6 +23,8 @@ from structlog.typing import FilteringBoundLogger
 from adaptd import __version__
 from daemon import event_kinds, forgetting, requests
 from daemon.clock_and_chance import MICROSECONDS, Chance, Clock
+from daemon.config_faults import BadConfig
+from daemon.config_schema import keep_schema
 from daemon.event_kinds import own_event
 from daemon.event_log import AppendFailed
 from daemon.file_systems import refuse_network
@@ -30,7 +32,7 @@ from daemon.log_lines import logger_to
 from daemon.main_loop import PASSING, MainLoop, TurnReport
 from daemon.notifying import ServiceManager
 from daemon.opening import State, intake_rules, open_state
-from daemon.settings import BadConfig, Settings, changed_keys, read_settings
+from daemon.settings import ONLY_AT_START, Settings, changed_keys, read_settings
 from daemon.socket_door import SocketDoor
 from daemon.state_folder import make_folders
 from daemon.state_lock import StateLock
@@ -40,8 +42,6 @@ IDLE_SECONDS = 0.25
 TURNS_UNTIL_IDLE = 20
 NOT_FOR_OTHERS = 0o007
 """What the daemon makes may be read and written by its group at most."""
-ONLY_AT_START = ("adaptd.state_dir", "log.durability")
-"""What a running daemon cannot change: where its files are, and how they were opened."""
 
 
 class Signals:
@@ -250,7 +250,7 @@ def run(
 
     Raises BadConfig, StateInUse or NetworkFileSystem before anything is touched but the folder itself.
     """
-    settings = read_settings(config_path)
+    settings = read_settings(config_path, environ)
     refuse_network(state_dir)
     os.umask(NOT_FOR_OTHERS)
     make_folders(state_dir)
@@ -261,6 +261,7 @@ def run(
         started = datetime.fromtimestamp(clock.now() / MICROSECONDS, UTC).isoformat(timespec="seconds")
         lock = StateLock.take(state_dir, f"{os.getpid()} {started}", pause=lambda: time.sleep(0.025))
         closing.callback(lock.release)
+        keep_schema(state_dir)
         state = closing.enter_context(open_state(state_dir, settings, clock, chance))
         daemon = Daemon(config_path, settings, state, log, ServiceManager(environ), clock, chance)
         closing.callback(daemon.close)

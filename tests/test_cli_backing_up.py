@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import sqlite3
 import stat
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from daemon import backing_up
 from daemon.cli.main import main
 from daemon.clock_and_chance import SeededChance
 from daemon.sealing import Sealing
@@ -193,3 +196,27 @@ def test_a_place_in_use_is_left_alone(folder, archive, capsys):
     lock = StateLock.take(folder / "state", "1 test")
     assert main(["restore", str(archive), "--force"]) == 75
     lock.release()
+
+
+def test_a_copy_is_of_one_moment_however_long_it_takes(tmp_path, monkeypatch):
+    """Whoever writes all the while neither gets into it nor makes it begin anew."""
+    monkeypatch.setattr(backing_up, "PAGES_AT_ONCE", 1)
+    with closing(sqlite3.connect(tmp_path / "source.db")) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("CREATE TABLE t (x)")
+        writer.executemany("INSERT INTO t VALUES (?)", [("x" * 1000,)] * 200)
+        writer.commit()
+        told = []
+
+        def tell(doing, done, total):
+            told.append((doing, done, total))
+            writer.execute("INSERT INTO t VALUES ('new')")
+            writer.commit()
+
+        backing_up._copy_database(tmp_path / "source.db", tmp_path / "copy.db", tell)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT count(*), count(DISTINCT x) FROM t").fetchone() == (200, 1)
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    total = told[-1][2]
+    assert total > 50
+    assert told == [("copying source.db", done, total) for done in range(1, total + 1)]

@@ -46,7 +46,7 @@ def test_a_healthy_place_is_told_line_by_line(folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     names = [line.split()[1] for line in lines if not line.startswith(" ")]
     assert names == [
-        *("sqlite", "disk", "clock", "permissions", "modules", "installed"),
+        *("config", "sqlite", "disk", "clock", "permissions", "modules", "installed"),
         *("spool", "quarantine", "views", "forgetting", "torch", "gpu"),
     ]
     assert "ok    permissions  files 0600 or 0660, spool 2770" in lines
@@ -199,3 +199,13 @@ def test_an_event_that_does_not_arrive_is_told(folder, monkeypatch):
     finding = examining.watch_one_event(folder / "state", StoppedClock(NOW), lambda: None, tries=2)
     assert finding.level == "bad"
     assert finding.found.endswith("is in the spool and did not arrive")
+
+
+def test_a_wrong_configuration_is_bad(folder, capsys):
+    """With the first fault, how many there are, and what names them all."""
+    (folder / "config.toml").write_text('[adaptd]\n[logs]\n[log]\ndurability = "ful"\n')
+    assert main(["doctor"]) == 1
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("bad   config       wrong in 2 places, the first: config.toml:2:2: logs: expected one of ")
+    assert second == f"{'':18} → correct it: `adaptd config check` names every place"
+    assert examining.configuration(["c:1:1: it is so"]).found == "c:1:1: it is so"

@@ -140,7 +140,7 @@ def test_texts_that_cannot_be_read_are_not_said_again(folder, capsys):
     [
         ([], 2, "VERB"),
         (["show"], 2, "ID"),
-        (["list", "--limit", "-1"], 2, "argument --limit: expected a whole number, found '-1'"),
+        (["list", "--limit", "-1"], 2, "feedback list: --limit: expected a whole number, found '-1'"),
         (["amend", "fb-1"], 2, "feedback amend: expected what to change, such as --score, found nothing"),
         (["amend", "fb-1", "--score", "101"], 1, "score = 101"),
         (["show", "nix"], 4, "no feedback 'nix' in "),

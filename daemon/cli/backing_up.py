@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from daemon.cli.main import NoSuchThing, add_config
-from daemon.cli.printing import count_of, print_json, say, size_of
+from daemon.cli.printing import complain, count_of, print_json, size_of
 
 
 def add_backup(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +27,15 @@ def backup(options: argparse.Namespace) -> int:
 
     from adaptd.locating import find
     from daemon import backing_up
+    from daemon.cli.progress import progress
     from daemon.clock_and_chance import SystemClock
     from daemon.moments import moment_of
 
     clock = SystemClock()
     named = f"adaptd-{moment_of(clock.now())[:19].replace(':', '')}.tar"
-    made = backing_up.back_up(Path(find(options.config).state_dir), Path(options.file or named).absolute(), clock)
+    with progress() as tell:
+        target = Path(options.file or named).absolute()
+        made = backing_up.back_up(Path(find(options.config).state_dir), target, clock, tell=tell)
     if options.json:
         head = {"seq": made.head.seq, "chain": made.head.chain.hex()}
         print_json({"schema": "adaptd.backup/1", "file": str(made.path), "bytes": made.bytes, "head": head})
@@ -61,6 +64,7 @@ def restore(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from daemon import backing_up
+    from daemon.cli.progress import progress
     from daemon.clock_and_chance import SystemChance, SystemClock
     from daemon.owning import owned_folder
 
@@ -70,8 +74,9 @@ def restore(options: argparse.Namespace) -> int:
     configured = _configured(options)
     target = Path(options.to or configured or ".").absolute()
     known = [Path(place) / "keys.db" for place in (target, configured) if place is not None]
-    with owned_folder(target):
-        done = backing_up.restore(file, target, SystemClock(), SystemChance(), force=options.force, known=known)
+    with owned_folder(target), progress() as tell:
+        clock, chance = SystemClock(), SystemChance()
+        done = backing_up.restore(file, target, clock, chance, force=options.force, known=known, tell=tell)
     if options.json:
         head = {"seq": done.head.seq, "chain": done.head.chain.hex()}
         answer = {"state_dir": str(target), "head": head, "forgotten": done.forgotten, "problems": done.problems}
@@ -79,7 +84,7 @@ def restore(options: argparse.Namespace) -> int:
     else:
         print(f"{target}: {count_of(done.head.seq, 'event')}; {count_of(done.forgotten, 'subject')} forgotten again")
     for problem in done.problems:
-        say(f"adaptd: {problem}")
+        complain(f"adaptd: {problem}")
     return 1 if done.problems else 0
 
 

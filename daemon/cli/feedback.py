@@ -56,11 +56,11 @@ def add_feedback(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_changes(parser: argparse.ArgumentParser) -> None:
-    from daemon.cli.recording import CHOICES, NUMBERS, TEXTS
+    from daemon.cli.recording import CHOICES, NUMBERS, OF_CHOICES, TEXTS
 
     for name in CHANGES:
         if name in CHOICES:
-            parser.add_argument(f"--{name}", choices=CHOICES[name])
+            parser.add_argument(f"--{name}", choices=CHOICES[name], help=OF_CHOICES[name])
         elif name in NUMBERS:
             parser.add_argument(f"--{name}", metavar="N", type=float, help=NUMBERS[name])
         else:

@@ -10,9 +10,10 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TextIO
 
+COLOURS = {"red": 31, "green": 32, "yellow": 33}
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -33,32 +34,62 @@ def print_json(value: object) -> None:
     sys.stdout.buffer.flush()
 
 
+class _Manner:
+    """How this process talks."""
+
+    quiet = False
+
+
+def talk(*, quiet: bool) -> None:
+    """Say whether there shall be talk at all; what went wrong is told in any case."""
+    _Manner.quiet = quiet
+
+
+def may_talk() -> bool:
+    """Whether there shall be talk."""
+    return not _Manner.quiet
+
+
 def say(text: str) -> None:
-    """Talk, on stderr; at a terminal in lines of whole words, the later ones set in."""
+    """Talk, on stderr: what is good to know, and not needed. Nothing with --quiet."""
+    if not _Manner.quiet:
+        complain(text)
+
+
+def complain(text: str) -> None:
+    """What went wrong, on stderr, whether or not there shall be talk; folded at a terminal."""
     _folded_on(sys.stderr, text)
 
 
 def tell(text: str) -> None:
-    """A sentence that was asked for, on stdout; folded alike at a terminal."""
+    """A sentence that was asked for, on stdout; folded alike."""
     _folded_on(sys.stdout, text)
 
 
 def _folded_on(stream: TextIO, text: str) -> None:
-    width = width_of(stream)
-    print(text if width is None else "\n".join(folded(text, width)), file=stream)
+    print("\n".join(folded(text, width_of(stream))), file=stream)
 
 
-def folded(text: str, width: int) -> list[str]:
-    """The text in lines that fit; a word that fits on no line, as a path may, is left whole."""
-    lines = []
-    for line in text.split("\n"):
-        lines.append("")
-        for word in line.split(" "):
-            if len(lines[-1]) + 1 + len(word) <= width or not lines[-1]:
-                lines[-1] += f" {word}" if lines[-1] else word
-            else:
-                lines.append(f"  {word}")
-    return lines
+def folded(text: str, width: int | None, indent: int = 2) -> list[str]:
+    """The text in lines of whole words that fit, later ones set in; a word that fits on none, as a path, is whole."""
+    return [piece for line in text.split("\n") for piece in _pieces(line, width, indent)]
+
+
+def _pieces(line: str, width: int | None, indent: int) -> Iterator[str]:
+    while width is not None and len(line) > width:
+        end = line.rfind(" ", len(line) - len(line.lstrip()), width + 1)
+        end = line.find(" ", width) if end < 0 else end
+        if end < 0:
+            break
+        yield line[:end].rstrip()
+        line = " " * indent + line[end:].lstrip()
+    yield line
+
+
+def coloured(text: str, colour: str) -> str:
+    """The text in a colour of COLOURS, where somebody sees colours and wants them."""
+    unwanted = os.environ.get("TERM", "") in ("", "dumb") or os.environ.get("NO_COLOR")
+    return text if unwanted or not sys.stdout.isatty() else f"\033[{COLOURS[colour]}m{text}\033[0m"
 
 
 def silence_stdout() -> None:
@@ -133,7 +164,12 @@ def size_of(size: int) -> str:
 
 def age_of(microseconds: int) -> str:
     """«12 seconds», «3 hours»; a clock that was set back gives «a moment»."""
-    seconds = microseconds // 1_000_000
+    return duration_of(microseconds // 1_000_000)
+
+
+def duration_of(seconds: float) -> str:
+    """«12 seconds», «3 hours», «a moment»."""
+    seconds = int(seconds)
     if seconds < 1:
         return "a moment"
     for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):

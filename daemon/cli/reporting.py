@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from daemon.cli.main import add_config
-from daemon.cli.printing import harmless, print_json, say
+from daemon.cli.printing import folded, harmless, line_width, print_json, say
 
 
 def add_bugreport(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,8 @@ def bugreport(options: argparse.Namespace) -> int:
     lines += _table("counts", found.counts)
     lines += _list("findings", [f"{one.level:<5} {one.name}: {one.found}" for one in found.findings])
     lines += _list("in the way", found.troubles)
-    print(harmless("\n".join(lines)))
+    width = line_width()
+    print("\n".join(piece for line in lines for piece in folded(harmless(line), width, 10)))
     say("adaptd: texts, names, folders and ids are masked; read it before you send it")
     return 0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from daemon.cli.main import NoDaemon, add_config
-from daemon.cli.printing import age_of, count_of, cut, folded, harmless, line_width, print_json, size_of
+from daemon.cli.main import BAD_CONFIG, NoDaemon, add_config
+from daemon.cli.printing import age_of, complain, count_of, cut, folded, harmless, line_width, print_json, size_of
 from daemon.moments import moment_of
 from daemon.queries import SCHEMA, Status, status_of
 
@@ -85,6 +85,10 @@ def _look(options: argparse.Namespace) -> int:
         print_json(as_document(found, now))
     else:
         print("\n".join(page_of(found, now, line_width() or 80)))
+    if found.config_faults:
+        for line in found.config_faults if options.watch is None else ():
+            complain(harmless(line))
+        return BAD_CONFIG
     if options.require_daemon and not found.running:
         raise NoDaemon(
             f"the daemon does not run on {place.state_dir}, and --require-daemon asks for it. Start it: adaptd run"
@@ -100,6 +104,7 @@ def as_document(found: Status, now: int) -> dict[str, object]:
         "state_dir": str(found.state_dir),
         "config": None if found.config_path is None else str(found.config_path),
         "daemon": {"running": found.running, "pid": int(found.pid) if found.pid else None},
+        "config_faults": found.config_faults,
         "durability": found.durability,
         "log": {
             "events": found.log.events,
@@ -140,10 +145,17 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
         "quarantine": _quarantine(found),
         "views": "up to date" if not found.views_behind else f"{count_of(found.views_behind, 'event')} behind the log",
     }
+    if found.config_faults:
+        facts = {"config": _config(found), **facts}
     lines = [f"{name:<11} {harmless(text)}" for name, text in facts.items()]
     lines += _types(found, width)
     lines = [_middle_cut(line, width) if line.startswith("state ") else cut(line, width) for line in lines]
     return [*lines, "", *folded(f"next: {found.next_step}", width)] if found.next_step else lines
+
+
+def _config(found: Status) -> str:
+    until_then = "the daemon goes on with what it has read" if found.running else "the daemon will not start"
+    return f"WRONG in {count_of(len(found.config_faults), 'place')}: {until_then}"
 
 
 def _daemon(found: Status) -> str:
