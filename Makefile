@@ -84,7 +84,7 @@ $(TECHNIQUES): $(INSTALLED)
 # What the wheel tests install into empty environments; fetched here so that the tests themselves need no registry.
 $(WHEELHOUSE): $(INSTALLED)
 	rm -rf $(@D)
-	$(BIN)/python -m pip download --quiet --only-binary :all: --dest $(@D) cryptography msgspec numpy structlog python-daemon
+	$(BIN)/python -m pip download --quiet --only-binary :all: --dest $(@D) cryptography msgspec numpy shtab structlog python-daemon
 	@touch $@
 
 $(BENCH_INSTALLED): bench/requirements.txt pyproject.toml constraints.txt Makefile
