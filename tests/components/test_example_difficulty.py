@@ -89,6 +89,12 @@ def test_one_weight_makes_one_signal_all():
     assert found.tolist() == [0.9]
 
 
+def test_a_signal_that_weighs_nothing_is_not_told():
+    """Only what made the difficulty is named."""
+    told = explain_difficulty({"input": "x" * 400, "score": 10}, weights={"input_length": 1})
+    assert (told.why(), told.signals) == ("0.50: input_length 0.50 × 1.00", {"input_length": 0.5})
+
+
 def test_a_megabyte_of_text_is_hard_and_an_empty_one_is_easy():
     """Length 0 and length 1,000,000 have their place at the ends."""
     lengths = explain_difficulty({"input": ""}), explain_difficulty({"input": "x" * 1_000_000})

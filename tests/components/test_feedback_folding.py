@@ -113,6 +113,14 @@ def test_the_worth_lies_between_the_lowest_and_the_highest_voice(scores):
     assert min(worths) - 1e-15 <= folded <= max(worths) + 1e-15
 
 
+def test_the_mean_is_the_same_to_the_last_bit_in_every_order():
+    """Floating-point sums depend on their order, so the fold has one of its own."""
+    chance = random.Random(1)
+    scores = [chance.uniform(0, 100) for _ in range(9)]
+    found = {fold_feedback([{"score": score} for score in chance.sample(scores, 9)]).worth for _ in range(50)}
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize(
     ("scores", "worth"),
     [([45, 27.5], -0.457), ([50, 27.5], -0.358), ([50, 50], 0.0), ([50], 0.0), ([], math.nan), ([100, 0], 0.0)],
@@ -136,6 +144,13 @@ def test_a_hundred_copies_are_one():
     assert fold_feedback(copies).worth == fold_feedback(copies[:1]).worth == pytest.approx(math.tanh(0.3))
     assert fold_feedback([{"implicit": "silence"}]).worth == 0.0
     assert fold_feedback([{"implicit": "copy"}, {"implicit": "regenerate"}]).worth == 0.0
+
+
+def test_what_was_done_can_be_taken_back_and_replaced():
+    """A retracted copy was none; one that was superseded gives way to what took its place."""
+    assert math.isnan(fold_feedback([{"id": "c", "implicit": "copy"}, {"id": "r", "retracts": "c"}]).worth)
+    instead = [{"id": "c", "implicit": "copy"}, {"id": "d", "implicit": "regenerate", "supersedes": "c"}]
+    assert fold_feedback(instead).worth == pytest.approx(-math.tanh(0.3))
 
 
 def test_a_retracted_word_brings_no_older_one_back():

@@ -197,6 +197,16 @@ def test_the_caller_s_columns_are_left_as_they_are():
     assert all(np.array_equal(now, before) for now, before in zip((scores, ages, hard), kept, strict=True))
 
 
+def test_every_block_of_a_long_column_is_counted():
+    """100,000 rows are those of the formula, wherever a block ends."""
+    rng = np.random.default_rng(3)
+    scores, days, hard = rng.uniform(0, 100, 100_000), rng.uniform(0, 9, 100_000), rng.uniform(0, 1, 100_000)
+    worth = np.tanh((scores - 50) / 25)
+    credited = np.clip(np.where(worth < 0, worth / (1 + hard / 2), worth * (1 + hard / 2)), -1, 1)
+    found = EnhancedRewardCalculator().calculate_rewards(scores, None, days, hard, ["erd"] * 100_000)
+    np.testing.assert_allclose(found, credited * 0.95**days, rtol=0, atol=1e-9)
+
+
 def test_an_empty_pool_has_no_rewards():
     """And that is no mistake."""
     assert EnhancedRewardCalculator().calculate_rewards([], [], [], [], []).tolist() == []
