@@ -17,8 +17,9 @@ TOLD = [
     "feedback_standing",
     "feedback_values",
     "feedback_words",
+    "score_trends",
 ]
-SHOWN = ["reward_calculator_enhanced"]
+SHOWN = ["batch_manager_adaptive", "reward_calculator_enhanced"]
 
 
 @pytest.mark.parametrize("name", [*TOLD, *SHOWN])
