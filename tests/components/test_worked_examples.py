@@ -18,8 +18,9 @@ TOLD = [
     "feedback_values",
     "feedback_words",
     "score_trends",
+    "validation_split",
 ]
-SHOWN = ["batch_manager_adaptive", "reward_calculator_enhanced"]
+SHOWN = ["batch_manager_adaptive", "performance_tracker", "reward_calculator_enhanced"]
 
 
 @pytest.mark.parametrize("name", [*TOLD, *SHOWN])
