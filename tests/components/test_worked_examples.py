@@ -20,7 +20,13 @@ TOLD = [
     "score_trends",
     "validation_split",
 ]
-SHOWN = ["batch_manager_adaptive", "performance_tracker", "reward_calculator_enhanced"]
+SHOWN = [
+    "adaptive_learning",
+    "batch_manager_adaptive",
+    "curriculum_learner",
+    "performance_tracker",
+    "reward_calculator_enhanced",
+]
 
 
 @pytest.mark.parametrize("name", [*TOLD, *SHOWN])
