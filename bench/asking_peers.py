@@ -47,9 +47,9 @@ def _small_text() -> list[Strategy]:
         "PredictionEntropy": theirs.PredictionEntropy,
         "EmbeddingKMeans": theirs.EmbeddingKMeans,
         "LightweightCoreset": theirs.LightweightCoreset,
-        "GreedyCoreset": theirs.GreedyCoreset,
         "ContrastiveActiveLearning": lambda: theirs.ContrastiveActiveLearning(pbar=None),
         "DiscriminativeActiveLearning": discriminative,
+        "GreedyCoreset": theirs.GreedyCoreset,
     }
     return [_peer(name, "small-text", _small_text_chooser(make)) for name, make in makers.items()]
 

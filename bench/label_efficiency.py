@@ -33,7 +33,7 @@ from bench.label_curves import (
     labels_to,
     share_of_random,
 )
-from bench.label_runs import Steps, Task, kept, lay_out, run, strategies, tasks_of
+from bench.label_runs import Steps, Task, kept, lay_out, missing_peers, run, strategies, tasks_of
 from bench.labelled_texts import LabelledTexts, UnreadableData, read_known, read_labelled
 from bench.measuring import RESULTS, goal, show_goals, write_json
 from bench.text_vectors import CACHE, MODEL, embedded
@@ -49,10 +49,14 @@ LIMIT_SECONDS = 600.0
 def main(words: list[str] | None = None) -> int:
     given = _arguments(words)
     try:
-        sets = [read_labelled(given.data)] if given.data else [read_known(name) for name in given.sets]
+        return _measure(given)
     except UnreadableData as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _measure(given: argparse.Namespace) -> int:
+    sets = [read_labelled(given.data)] if given.data else [read_known(name) for name in given.sets]
     result: dict[str, Any] = {"schema": "adaptd.bench.label_efficiency/1", "sets": {}, "goals": {}}
     for data in sets:
         figures = measured(data, given)
@@ -67,6 +71,9 @@ def main(words: list[str] | None = None) -> int:
         write_json(path, result)
         print(draw(result, path.with_suffix(".svg")))
     show_goals(result["goals"])
+    for one in result["goals"].values():
+        if one.get("who"):
+            print(f"       {', '.join(one['who'])}")
     return 0
 
 
@@ -111,7 +118,12 @@ def measured(data: LabelledTexts, given: argparse.Namespace) -> dict[str, Any]:
     folder = lay_out(data, vectors, given.cache)
     smallest = min(len(data.split(seed)[0]) for seed in range(given.seeds))
     steps = Steps(given.start, given.step, given.budget).within(smallest)
-    chosen = [one for one in strategies(not given.no_peers) if wanted(one.name, given)]
+    missing = [] if given.no_peers else missing_peers()
+    if missing:
+        print(f"without peers: {' and '.join(missing)} not installed here (bench/requirements.txt lists them)")
+    chosen = [one for one in strategies(not given.no_peers and not missing) if wanted(one.name, given)]
+    if unknown := {BASELINE, *(given.strategies or [])} - {one.name for one in chosen}:
+        raise UnreadableData(f"--strategies {' '.join(sorted(unknown))}: not known here")
     tasks = tasks_of(folder, given.cache, None, given.seeds, steps, 0.0)
     for one in chosen:
         limit = given.limit if one.is_peer else 10 * given.limit  # ours is told with its seconds, and never spared
@@ -240,10 +252,11 @@ def goals_of(name: str, figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
             of_random = ours["labels_to"][str(share)]["of_random"]["mean"]
             value = float("inf") if of_random is None else of_random
             goals[f"{name}: labels to {share} %, of random's"] = goal(value, MOST_OF_RANDOM, at_most=True)
-    better = [one for one, of in _peers(figures) if of["against_ours"]["better"]]
-    goals[f"{name}: peers in time with a larger area, by more than its standard error"] = goal(
-        len(better), 0, at_most=True
-    ) | {"who": better}
+    peers = list(_peers(figures))
+    better = [one for one, of in peers if of["against_ours"]["better"]]
+    if peers:
+        title = f"{name}: of {len(peers)} peers in time, those with a larger area by more than its standard error"
+        goals[title] = goal(len(better), 0, at_most=True) | {"who": better}
     return goals
 
 

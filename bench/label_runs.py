@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.util
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ from bench.probe import Probe, accuracy, macro_f1
 
 PROTOCOL = 1  # to be raised when what is done here changes: curves of another one are run again
 TOLERANCE = 1e-5
+PEER_MODULES = {"small_text": "small-text", "skactiveml": "scikit-activeml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +199,15 @@ def strategies(with_peers: bool = True) -> list[Strategy]:
     return [*ours(), *peers()]
 
 
+def missing_peers() -> list[str]:
+    """The peers' libraries that are not installed here."""
+    return [name for module, name in PEER_MODULES.items() if importlib.util.find_spec(module) is None]
+
+
 def named(name: str) -> Strategy:
-    return next(one for one in strategies("small-text" in name or "scikit" in name) if one.name == name)
+    """The strategy of that name; the peers' libraries are loaded for theirs alone."""
+    with_peers = name.startswith(tuple(PEER_MODULES.values()))
+    return next(one for one in strategies(with_peers) if one.name == name)
 
 
 @contextmanager

@@ -48,6 +48,8 @@ class Rated:
     scores: Any
     test_vectors: Any
     test_labels: Any
+    test_in_use: Any  # what the model in use says to the test rows
+    rows: Any  # of the data set
     classes: int
     seed: int
 
@@ -107,7 +109,9 @@ def rated_examples(data: LabelledTexts, vectors: Any, wrong_share: float, seed: 
     wrong = rng.random(len(rows)) < wrong_share
     labels[wrong] = (labels[wrong] + rng.integers(1, classes, wrong.sum())) % classes
     scores = 100.0 * probabilities[np.arange(len(rows)), labels]
-    return Rated(vectors[rows], labels, probabilities, scores, vectors[test], data.labels[test], classes, seed)
+    in_test = in_use.probabilities(vectors[test]).argmax(axis=1)
+    true = data.labels[test]
+    return Rated(vectors[rows], labels, probabilities, scores, vectors[test], true, in_test, rows, classes, seed)
 
 
 def rules() -> dict[str, Callable[[Rated], Any]]:
