@@ -93,7 +93,7 @@ class BleuCounts:
     def corpus_score(self, n: int = HIGHEST, smoothing: str = "method1") -> float:
         matches, totals = (part[:n].sum(axis=1, keepdims=True) for part in (self.matches, self.totals()))
         length, closest = (part.sum(keepdims=True) for part in (self.lengths, self.closest))
-        return float(score(matches, totals, length, closest, smoothing)[0])
+        return float(score(matches, np.maximum(totals, 1), length, closest, smoothing)[0])
 
 
 def score(matches: NDArray[Any], totals: NDArray[Any], length: Ints, closest: Ints, smoothing: str) -> Floats:

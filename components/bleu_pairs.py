@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from components.bad_input import BadInput, whole_number
 from components.bleu import HIGHEST, Floats, score
-from components.ngrams import Ngrams, Tokenize, Tokens, counted, new_vocabulary, words
+from components.ngrams import Ngrams, Tokenize, Tokens, counted, in_both, new_vocabulary, words
 from components.text_input import checked_texts
 
-# Runs that two texts have in common, summed over all pairs: what the work grows with. RATE
+# Runs that two texts have in common, summed over all pairs: what the work grows with.
 MOST_MEETINGS: Final = 50_000_000_000
 _PAGE_PAIRS: Final = 500_000
 
@@ -66,7 +66,7 @@ def _ones(grams: Ngrams, responses: int, references: int) -> tuple[Any, Any]:
     keys, counts = counted(grams.keys())
     text, code = keys // grams.span, keys % grams.span
     border = int(np.searchsorted(text, responses))
-    shared = np.intersect1d(code[:border], code[border:])
+    shared = in_both(code[:border], code[border:])
     place = np.searchsorted(shared, code)
     kept = np.append(shared, -1)[place] == code
     text, counts, place = text[kept], counts[kept], place[kept]
@@ -77,20 +77,21 @@ def _ones(grams: Ngrams, responses: int, references: int) -> tuple[Any, Any]:
     counts = np.minimum(counts, allowed[place])
     begins = np.cumsum(counts) - counts
     feature = np.repeat(offset[place] - begins, counts) + np.arange(int(counts.sum()))
-    row = np.repeat(text, counts)
-    own = row < responses
-    _refuse_endless(feature, own, int(offset[-1]))
+    width, border = int(offset[-1]), int(counts[text < responses].sum())
+    _refuse_endless(feature[:border], feature[border:], width)
+    lengths = np.bincount(text, weights=counts, minlength=responses + references).astype(np.int64)
+    ends = np.append(0, np.cumsum(lengths))
     ones = np.ones(len(feature), dtype=np.int32)
-    width = int(offset[-1])
-    shape = (width, responses), (references, width)
+    own = ones[:border], feature[:border], ends[: responses + 1]
+    there = ones[border:], feature[border:], ends[responses:] - border
     return (
-        sparse.csr_matrix((ones[own], (feature[own], row[own])), shape=shape[0]),
-        sparse.csr_matrix((ones[~own], (row[~own] - responses, feature[~own])), shape=shape[1]),
+        sparse.csc_matrix(own, shape=(width, responses)).tocsr(),
+        sparse.csr_matrix(there, shape=(references, width)),
     )
 
 
-def _refuse_endless(feature: NDArray[np.int64], own: NDArray[np.bool_], width: int) -> None:
-    sides = [np.bincount(feature[side], minlength=width).astype(np.float64) for side in (own, ~own)]
+def _refuse_endless(own: NDArray[np.int64], there: NDArray[np.int64], width: int) -> None:
+    sides = [np.bincount(side, minlength=width).astype(np.float64) for side in (own, there)]
     meetings = float(sides[0] @ sides[1])
     if meetings > MOST_MEETINGS:
         step = "Compare fewer or shorter texts at a time."

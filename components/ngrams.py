@@ -28,13 +28,14 @@ Tokenize = Callable[[str], Sequence[Hashable]]
 _IDEOGRAPHS: Final = "\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 # Letters and digits in a run are a word, as are ASCII marks in a run (arrows); ideographs and emoji stand alone.
 _WORDS: Final = re.compile(rf"[{_IDEOGRAPHS}]|[^\W{_IDEOGRAPHS}]+|[!-/:-@\[-`{{-~]+|[^\w\s]")
+_ASCII_WORDS: Final = re.compile(r"[A-Za-z0-9_]+|[!-/:-@\[-`{-~]+|[^\w\s]")  # the same for ASCII, twice as fast
 _TEXTS_AT_ONCE: Final = 4096
 _MOST: Final = 2**62
 
 
 def words(text: str) -> list[str]:
     """The words of a text, case kept: nltk's `wordpunct_tokenize`, but for ideographs and emoji, which stand alone."""
-    return _WORDS.findall(text)
+    return _ASCII_WORDS.findall(text) if text.isascii() else _WORDS.findall(text)
 
 
 def new_vocabulary() -> defaultdict[Hashable, int]:
@@ -134,7 +135,7 @@ def as_strings(own: Tokens, others: Tokens) -> tuple[list[str], list[str]]:
 
     Only words of both sides need a character of their own; the rest are two characters, which never meet.
     """
-    shared = np.intersect1d(own.ids, others.ids)
+    shared = in_both(own.ids, others.ids)
     assert len(shared) < 0x10FFFF, "more words than characters: fewer texts at a time"
     return _strings(own, shared, 0), _strings(others, shared, 1)
 
@@ -145,6 +146,12 @@ def _strings(tokens: Tokens, shared: Ints, otherwise: int) -> list[str]:
     whole = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
     ends = np.cumsum(tokens.lengths).tolist()
     return [whole[end - length : end] for end, length in zip(ends, tokens.lengths.tolist(), strict=True)]
+
+
+def in_both(left: NDArray[Any], right: NDArray[Any]) -> Ints:
+    """The numbers that are on both sides, each once, ascending. Sorting is faster here than np.unique's hashing."""
+    both = np.sort(np.concatenate([counted(left)[0], counted(right)[0]]))
+    return np.asarray(both[:-1][both[1:] == both[:-1]])
 
 
 def counted(keys: NDArray[Any]) -> tuple[Ints, Ints]:

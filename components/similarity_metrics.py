@@ -141,7 +141,7 @@ class SimilarityCalculator:
     def all_pairs(self, texts: Sequence[str], others: Sequence[str] | None = None) -> Similarities:
         """A row for each text, a column for each of the others, or of the texts themselves.
 
-        Each array has a number per pair, so pages are the caller's. Work that would take much longer than minutes is refused.
+        Each array has a number per pair; pages are the caller's. Work for much longer than minutes is refused.
         """
         checked_texts("texts", texts)
         others = texts if others is None else checked_texts("others", others)
@@ -160,7 +160,7 @@ class SimilarityCalculator:
         return Tokens.of(texts, self._tokenize, vocabulary), Tokens.of(others, self._tokenize, vocabulary)
 
     def _vectors(self, texts: Sequence[str], others: Sequence[str]) -> tuple[Floats, Floats]:
-        """Unit vectors of both sides, each different text embedded once. Texts of no direction point in one of their own."""
+        """Unit vectors of both sides. A text without a direction points in one that only such texts have."""
         assert self._embeddings is not None
         vectors = self._embeddings.encode([*texts, *others]).astype(np.float64)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -178,13 +178,11 @@ class SimilarityCalculator:
     def _notes(self, counted: NDArray[np.bool_], bounded: int) -> tuple[str, ...]:
         notes = [f"without embeddings: {self._without}"] if self._without else []
         if not counted.all():
-            notes.append(
-                f"BLEU has no weight in {int((~counted).sum())} pairs: a text has fewer than {FEWEST_WORDS} words"
-            )
+            without = f"{int((~counted).sum())} of {counted.size} pairs"
+            notes.append(f"BLEU has no weight in {without}: a text has fewer than {FEWEST_WORDS} words")
         if bounded:
-            notes.append(
-                f"{bounded} pairs are too long to be compared by letters: their words are, without their order"
-            )
+            long = f"{bounded} of {counted.size} pairs"
+            notes.append(f"too long to be compared by letters, so by words without their order: {long}")
         return tuple(notes)
 
 

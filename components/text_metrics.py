@@ -92,7 +92,8 @@ def text_metrics(
         overlaps = rouges(responses, references, KINDS_WATCHED)
         found |= {_named(kind): _with_mean(getattr(overlap, rouge_part)) for kind, overlap in overlaps.items()}
         bounded = int(overlaps["rougeL"].bounded.sum())
-        notes = [f"ROUGE-L of {bounded} responses is an upper bound: the texts are too long"] if bounded else []
+        long = f"too long for ROUGE-L, so it is an upper bound: {bounded} of {len(own)} responses"
+        notes = [long] if bounded else []
     found |= _distinct(own, _DISTINCT)
     found |= {"repetition_rate": _repetition(own), "entropy": _entropy(own)}
     rows, corpus = {name: of for name, (of, _) in found.items()}, {name: over for name, (_, over) in found.items()}
@@ -164,7 +165,7 @@ def _distinct(tokens: Tokens, orders: Sequence[int]) -> dict[str, tuple[Floats, 
         if grams.length in orders:
             possible = np.maximum(tokens.lengths - (grams.length - 1), 0)
             different = np.bincount(counted(grams.keys())[0] // grams.span, minlength=len(tokens))
-            overall = len(np.unique(grams.codes)) / max(1, len(grams.codes))
+            overall = len(counted(grams.codes)[0]) / max(1, len(grams.codes))
             found[f"distinct_{grams.length}"] = different / np.maximum(possible, 1), overall
     return found
 
