@@ -91,6 +91,16 @@ def test_likeness_is_a_share(calculator, text, other) -> None:
     assert 0.0 <= calculator.calculate_similarity(text, other) <= 1.0
 
 
+def test_a_text_is_itself_whatever_the_weights() -> None:
+    """Weights whose sum is rounded give 1 to the last bit."""
+    rng = np.random.default_rng(7)
+    for edit, bleu, embedding in rng.uniform(0.01, 1, (200, 3)).tolist():
+        calculator = SimilarityCalculator(
+            edit_weight=edit, bleu_weight=bleu, embedding_weight=embedding, embeddings=HASHING
+        )
+        assert calculator.calculate_similarity("a b c d", "a b c d") == 1.0
+
+
 def test_a_text_with_itself_by_default() -> None:
     """`all_pairs(texts)` compares the texts with each other."""
     texts = ["the cat sat on the mat", "the cat lay on a mat", "no"]
