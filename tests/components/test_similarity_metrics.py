@@ -225,10 +225,8 @@ def test_the_documents_call_gives_a_share(monkeypatch) -> None:
 
 
 @pytest.mark.slow  # torch is imported anew
-@pytest.mark.parametrize("name", ["components.similarity_metrics", "components/similarity_metrics.py"])
-def test_the_example_prints_within_eighty_columns(name) -> None:
-    """Both ways of starting it."""
-    started = [sys.executable, "-m", name] if "/" not in name else [sys.executable, name]
-    printed = subprocess.check_output(started, text=True)
+def test_the_example_prints_within_eighty_columns() -> None:
+    """Started as a file, as the document has it, it shows four pairs and the weights."""
+    printed = subprocess.check_output([sys.executable, "components/similarity_metrics.py"], text=True)
     assert "Weights: edit" in printed
     assert max(map(len, printed.splitlines())) <= 80
