@@ -269,8 +269,8 @@ if __name__ == "__main__":
         print(f"{example['artifact_type']:>15}  {learner.explain_difficulty(example).why()}")
     stages = learner.organize_by_curriculum(examples)
     print("\nStages: " + ", ".join(f"{name} {len(part)}" for name, part in stages.items()))
-    print("\nscore   batch of 4, in characters       stage")
+    print("\nscore   batch of 2, in characters   stage")
     for score in (70, 78, 80, 83, 79, 85, 90, 77):
-        batch, stage = learner.get_next_training_batch(stages, batch_size=4)
+        batch, stage = learner.get_next_training_batch(stages, batch_size=2)
         lengths = ", ".join(str(len(example["input"])) for example in batch)
-        print(f"{score:5d}   {lengths:30}  {stage} → {learner.record_evaluation(score).stage}")
+        print(f"{score:5d}   {lengths:26}  {stage} → {learner.record_evaluation(score).stage}")

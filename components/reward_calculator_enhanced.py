@@ -309,11 +309,11 @@ def _age(folded: FoldedFeedback, as_of: Any, events: Sequence[Any]) -> float:
 
 if __name__ == "__main__":
     calculator = EnhancedRewardCalculator()
-    print("What a feedback of 85 and 'success' is worth, by age and difficulty:\n")
+    print("What a score of 65 is worth, by age and difficulty:\n")
     print("difficulty    today   a week   a month   a quarter")
     for hard in (0.0, 0.5, 1.0):
         days = np.array([0.0, 7.0, 30.0, 90.0])
-        row = calculator.calculate_rewards(np.full(4, 85.0), np.zeros(4, np.int64), days, np.full(4, hard))
+        row = calculator.calculate_rewards(np.full(4, 65.0), None, days, np.full(4, hard))
         print(f"{hard:10.1f} " + "".join(f"{reward:9.3f}" for reward in row))
     print("\nSix feedbacks on one output, in any order:\n")
     told = [
