@@ -105,7 +105,10 @@ class HyperparameterOptimizer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.space = checked_space(space)
-        usual = {name: DEFAULTS.get(name, range_.middle()) for name, range_ in self.space.items()}
+        usual = {
+            name: DEFAULTS[name] if name in DEFAULTS and self._holds(name, DEFAULTS[name]) else range_.middle()
+            for name, range_ in self.space.items()
+        }
         self.defaults = checked_params("defaults", {**usual, **(defaults or {})}, self.space)
         self.sampler = one_of("sampler", sampler, SAMPLERS)
         self.pruner = one_of("pruner", pruner, PRUNERS)
@@ -180,7 +183,7 @@ class HyperparameterOptimizer:
         return self._in_memory
 
     def _run(self, study: Any, search: Search, left: int) -> None:
-        study.pruner = self._pruner(search)
+        study.pruner = self._pruner()
         for done in range(left):
             if done and search.seconds_left() <= 0:
                 return
@@ -198,15 +201,14 @@ class HyperparameterOptimizer:
         with quiet():
             return kind(seed=seed)
 
-    def _pruner(self, search: Search) -> Any:
-        """None for an objective that reports nothing: Hyperband would split its trials into brackets for nothing."""
+    def _pruner(self) -> Any:
         import optuna
 
-        if self.pruner == "wilcoxon" and search.reports and not find_spec("scipy"):
+        if self.pruner == "wilcoxon" and not find_spec("scipy"):
             raise BadInput("pruner", "wilcoxon", "scipy to be installed (pip install scipy)")
         kinds = {"hyperband": optuna.pruners.HyperbandPruner, "wilcoxon": optuna.pruners.WilcoxonPruner}
         with quiet():
-            return kinds.get(self.pruner if search.reports else "none", optuna.pruners.NopPruner)()
+            return kinds.get(self.pruner, optuna.pruners.NopPruner)()
 
     def _starts(
         self, storage: Any, artifact_type: str, champion: Params, siblings: Sequence[str] | None

@@ -140,8 +140,8 @@ def _join_spelt_alike(block: list[tuple[int, int]], words: list[list[str]], root
         if len(fillings) > MOST_FILLINGS:
             continue
         for (one, place), (other, _) in combinations(fillings, 2):
-            alike = spelt_alike(words[one][place], words[other][place])
-            if alike and _differ_in_one(words[one], words[other], place):
+            same_around = _differ_in_one(words[one], words[other], place)  # first: a collision may join unequal lengths
+            if same_around and spelt_alike(words[one][place], words[other][place]):
                 _join(one, other, root)
 
 

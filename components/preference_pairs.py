@@ -99,7 +99,7 @@ def _spread(codes: Rows, most: int) -> NDArray[np.bool_]:
     sizes, place = _places(codes)
     step = (place * (most - 1)) // np.maximum(sizes - 1, 1)
     before = ((place - 1) * (most - 1)) // np.maximum(sizes - 1, 1)
-    kept: NDArray[np.bool_] = (step != before) | (place == 0) | (sizes <= most)
+    kept: NDArray[np.bool_] = (step != before) | (sizes <= most)
     return kept
 
 

@@ -70,6 +70,7 @@ def test_every_trial_lies_within_the_space(seed, sampler) -> None:
     for config in seen:
         assert checked_params("trial", config, SEARCH_SPACE, all_=True) == config
         assert {type(value) for value in config.values()} == {int, float}
+    assert len(set(map(str, seen))) == len(seen)  # no generator is begun anew
 
 
 def test_the_same_seed_gives_the_same_trials() -> None:
@@ -120,10 +121,38 @@ def test_the_champion_is_tried_first_then_siblings_then_the_defaults() -> None:
         "search",
     ]
     assert tried(found)[:3] == [champion, code.best_params, erd.best_params]
+    own = optimizer.optimize(validation_score, n_trials=4, artifact_type="erd").trials[25:]
+    assert [trial.origin for trial in own] == ["the best of code", "the best of chat", "defaults", "search"]
     alone = optimizer.optimize(validation_score, n_trials=2, artifact_type="a", siblings=["erd", "nobody", "a"])
     assert [trial.origin for trial in alone.trials] == ["the best of erd", "defaults"]
     nothing = optimizer.optimize(validation_score, n_trials=1, artifact_type="b", siblings=[])
     assert [trial.origin for trial in nothing.trials] == ["defaults"]
+
+
+def test_three_siblings_are_enough() -> None:
+    """Those with most trials; the others would eat the budget of the search itself."""
+    optimizer = HyperparameterOptimizer()
+    for trials, name in enumerate("abcde", start=2):
+        optimizer.optimize(lambda c, at=trials: -abs(c["warmup_ratio"] - at / 50), trials, name, siblings=[])
+    found = optimizer.optimize(validation_score, n_trials=9, artifact_type="z")
+    assert [trial.origin for trial in found.trials if "of" in trial.origin] == [f"the best of {name}" for name in "edc"]
+
+
+def test_what_the_budget_has_no_room_for_is_not_queued() -> None:
+    """A search of one trial tries the champion, tonight and tomorrow."""
+    optimizer = HyperparameterOptimizer()
+    for _ in range(2):
+        found = optimizer.optimize(validation_score, n_trials=1, champion={**DEFAULTS, "lora_r": 8})
+    assert [trial.origin for trial in found.trials] == ["champion", "champion"]
+
+
+def test_an_objective_that_reports_nothing_is_searched_without_brackets() -> None:
+    """Hyperband, the default, takes nothing away from TPE then: the trials are those of a search without pruning."""
+    with_it, without = (
+        HyperparameterOptimizer(pruner=pruner).optimize(validation_score, n_trials=20)
+        for pruner in ("hyperband", "none")
+    )
+    assert tried(with_it) == tried(without)
 
 
 def test_a_champion_known_in_part_is_filled_up() -> None:
@@ -172,6 +201,14 @@ def test_the_budget_in_seconds_is_kept() -> None:
     assert [trial.origin for trial in short.trials] == ["champion"]
     more = optimizer.optimize(objective, n_trials=2, artifact_type="erd", siblings=[])
     assert [trial.origin for trial in more.trials] == ["champion", "the best of any", "defaults"]
+
+
+def test_one_trial_is_made_however_short_the_time() -> None:
+    """Time may have passed before the first one; a search without any trial would be of no use."""
+    clock = Clock()
+    ticking = lambda: setattr(clock, "now", clock.now + 1) or clock.now  # noqa: E731 - a clock in one line
+    found = HyperparameterOptimizer(clock=ticking).optimize(validation_score, timeout_seconds=0.5)
+    assert [trial.state for trial in found.trials] == ["finished"]
 
 
 def test_a_report_ends_a_trial_whose_time_is_over() -> None:
@@ -364,11 +401,22 @@ def test_without_optuna_a_failure_is_no_accident_either(without_optuna) -> None:
     assert "ZeroDivisionError: division by zero" in found.note
 
 
+def test_without_optuna_the_objective_has_a_copy_too(without_optuna) -> None:
+    """What it does to the parameters is its own affair."""
+    found = HyperparameterOptimizer().optimize(lambda config: config.clear() or 1.0)
+    assert (found.best_params, found.best_score) == (dict(DEFAULTS), 1.0)
+
+
 def test_a_space_of_ones_own() -> None:
-    """Its defaults are the documented ones where the names agree, and otherwise the middle of the range."""
-    space = {"batch_size": Range(8, 32, whole=True), "dropout": Range(0.0, 0.5), "rate": Range(1e-4, 1e-2, log=True)}
+    """Its defaults are the documented ones where they lie within it, and otherwise the middle of the range."""
+    space = {
+        "batch_size": Range(8, 32, whole=True),
+        "lora_r": Range(32, 64, whole=True),
+        "dropout": Range(0.0, 0.5),
+        "rate": Range(1e-4, 1e-2, log=True),
+    }
     optimizer = HyperparameterOptimizer(space=space, defaults={"dropout": 0.1})
-    assert optimizer.defaults == {"batch_size": 16, "dropout": 0.1, "rate": pytest.approx(1e-3)}
+    assert optimizer.defaults == {"batch_size": 16, "lora_r": 48, "dropout": 0.1, "rate": pytest.approx(1e-3)}
     found = optimizer.optimize(lambda config: -config["dropout"], n_trials=10)
     assert found.best_params.keys() == space.keys()
 

@@ -33,6 +33,7 @@ SAME = [
     ("my credit rating", "my credit ratings"),
     ("Wo ist meine Bestellung", "wo ist meine Bestelung"),
     ("где мой заказик", "где мой заказики"),
+    ("Schöne Straße", "SCHÖNE STRASSE"),
     ("你好吗？", "你好吗"),
     ("thanks 🙂", "Thanks 🙂"),
 ]
@@ -44,6 +45,7 @@ DIFFERENT = [
     ("you should go", "you shouldn't go"),
     ("i can pay", "i can't pay"),
     ("is this legal", "is this illegal"),
+    ("is that typical", "is that atypical"),
     ("meet me tuesday", "meet me thursday"),
     ("import the file", "export the file"),
     ("dog bites man", "man bites dog"),
@@ -108,6 +110,19 @@ words = st.sampled_from(
 def test_groups_are_those_of_comparing_all_with_all(texts) -> None:
     """The hashes of masked sentences find exactly the pairs that the rule names."""
     assert group_inputs(texts).tolist() == slowly_grouped(texts)
+
+
+def test_another_initial_is_another_word() -> None:
+    """However alike the rest is: a prefix often turns a word into its opposite."""
+    assert not spelt_alike("typical", "atypical")
+    assert spelt_alike("typical", "typicall")
+
+
+def test_colliding_hashes_join_nothing(monkeypatch) -> None:
+    """Were all hashes equal, the texts themselves would still decide."""
+    monkeypatch.setattr(near_equal_inputs, "_scrambled", lambda values: values * 0)
+    texts = ["ship my orders", "ship your order today", "ship my order", "orders", "order my shipment", "ordre"]
+    assert group_inputs(texts).tolist() == slowly_grouped(texts) == [0, 1, 0, 2, 3, 4]
 
 
 @settings(max_examples=100, deadline=None)

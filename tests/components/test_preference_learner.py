@@ -226,6 +226,12 @@ def test_the_gate_looks_at_what_would_be_preferred() -> None:
     assert briefly(fed_back(*bad_down, validate=generic)) == [("B", "Sure!", "thumbs")]
 
 
+def test_nothing_is_better_than_an_empty_output() -> None:
+    """A model that said nothing teaches nothing; it is listed."""
+    found = fed_back({"input": "ask", "output": "A", "thumb": "up"}, {"input": "ask", "output": " ", "thumb": "down"})
+    assert [len(found), [(left.output, left.reason) for left in found.left_out]] == [0, [(" ", "it is empty")]]
+
+
 def test_thumbs_without_a_partner_are_for_kto() -> None:
     """With class weights that let both sides count alike; the examples are the caller's own."""
     pair = [{"input": "one", "output": "A", "thumb": "up"}, {"input": "one", "output": "B", "thumb": "down"}]

@@ -250,6 +250,15 @@ def test_a_pair_that_is_far_off_still_pulls() -> None:
     torch.testing.assert_close(margins.grad, torch.full((1, 4), -0.25))
 
 
+def test_an_output_without_a_token_is_not_divided_by_zero() -> None:
+    """An empty output has the log-probability 0, whatever it is divided by."""
+    chosen, rejected = torch.tensor([0.0, -4.0]), torch.tensor([-3.0, 0.0])
+    found = repo_loss(
+        chosen, rejected, chosen_tokens=torch.tensor([0, 2]), rejected_tokens=torch.tensor([3, 0]), reduce="none"
+    )
+    assert found.tolist() == [0.0, 2.5]
+
+
 def test_half_precision_is_widened() -> None:
     """A margin of 0.25 between sums of -300 does not survive 16 bits, so the difference is taken in 32."""
     chosen, rejected = torch.tensor([-300.0]).bfloat16(), torch.tensor([-302.0]).bfloat16()
