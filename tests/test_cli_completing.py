@@ -52,6 +52,16 @@ def test_bash_completes_verbs_options_and_choices(script, typed, offered):
     assert completed(script, typed) == offered
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("adaptd import ro", ["rows.ndjson"]), ("adaptd status --config ro", ["rows.ndjson"])]
+)
+def test_bash_completes_file_names_where_a_file_is_asked_for(script, typed, offered, tmp_path, monkeypatch):
+    """Of those that are there."""
+    (tmp_path / "rows.ndjson").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert completed(script, typed) == offered
+
+
 def test_bash_offers_every_verb(script):
     """Those that come later, too."""
     assert set(cli.VERBS) <= set(completed(script, 'adaptd ""'))

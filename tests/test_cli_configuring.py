@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+import adaptd
 from daemon.cli.main import main
 from daemon.config_schema import schema_text
 from daemon.config_template import CONFIG_TOML
@@ -204,6 +205,7 @@ def test_the_environment_alone_is_a_configuration(tmp_path, monkeypatch, capsys)
     """As in a container: no file, and a state folder all the same."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ADAPTD__ADAPTD__STATE_DIR", str(tmp_path / "kept"))
+    adaptd.configure(state_dir=tmp_path / "earlier")
     assert main(["config", "path"]) == 0
     assert capsys.readouterr() == ("", "adaptd: environment ADAPTD__ADAPTD__STATE_DIR\n")
     assert main(["config", "check"]) == 0
