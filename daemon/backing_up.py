@@ -27,7 +27,7 @@ from daemon.opening import State, open_state
 from daemon.sealing import Sealing
 from daemon.settings import Settings
 from daemon.sqlite_log import SqliteEventLog
-from daemon.state_folder import sync_folder
+from daemon.state_folder import BESIDE, DATABASES, sync_folder
 
 SCHEMA = "adaptd.backup/1"
 MANIFEST = "manifest.json"
@@ -36,7 +36,6 @@ LONG_LINES = "quarantine"  # a folder
 REPLACED = ("events.db", "keys.db", "quarantine.db", "views.db")
 Again = dict[bytes, list[int]]
 """Marks of those who are forgotten again, with the pseudonyms that were theirs in the backup."""
-BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 class BadBackup(AdaptdError):
@@ -280,12 +279,12 @@ def _put_in_place(folder: Path, state_dir: Path) -> None:
     for long_line in (state_dir / LONG_LINES).glob("*.bin"):
         long_line.unlink()
     if (folder / LONG_LINES).exists():
-        (state_dir / LONG_LINES).mkdir(mode=0o770, exist_ok=True)
+        (state_dir / LONG_LINES).mkdir(mode=0o700, exist_ok=True)
         for long_line in (folder / LONG_LINES).glob("*.bin"):
             os.replace(long_line, state_dir / LONG_LINES / long_line.name)
-    for name, mode in (("keys.db", 0o600), ("quarantine.db", 0o660), ("events.db", 0o660)):
+    for name in ("keys.db", "quarantine.db", "events.db"):
         if (folder / name).exists():
-            (folder / name).chmod(mode)
+            (folder / name).chmod(DATABASES[name])
             os.replace(folder / name, state_dir / name)
     sync_folder(state_dir)
 

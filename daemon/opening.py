@@ -18,7 +18,7 @@ from daemon.quarantine import Quarantine
 from daemon.sealing import KeysMissing, Sealing
 from daemon.settings import Settings
 from daemon.sqlite_log import SqliteEventLog
-from daemon.state_folder import make_folders
+from daemon.state_folder import DATABASE_MODE, make_folders, narrow_databases
 from daemon.views.store import Views
 
 
@@ -59,6 +59,7 @@ def open_state(state_dir: Path, settings: Settings, clock: Clock, chance: Chance
     """Open, and make where it is new, all that the daemon keeps. NetworkFileSystem where SQLite's WAL is not safe."""
     refuse_network(state_dir)
     make_folders(state_dir)
+    narrow_databases(state_dir)
     with ExitStack() as closing:
         log = SqliteEventLog.open(state_dir / "events.db", clock, chance, durability=settings.log.durability)
         closing.callback(log.close)
@@ -69,7 +70,7 @@ def open_state(state_dir: Path, settings: Settings, clock: Clock, chance: Chance
             raise KeysMissing(subject)
         quarantine = Quarantine(state_dir / "quarantine.db")
         closing.callback(quarantine.close)
-        (state_dir / "views.db").touch(mode=0o660)  # whatever the umask, nothing for everybody
+        (state_dir / "views.db").touch(mode=DATABASE_MODE)
         views = Views.open(state_dir / "views.db", log)
         closing.callback(views.close)
         intake = Intake(log, views.examples, state_dir / "spool", quarantine, sealing, chance, intake_rules(settings))

@@ -83,7 +83,7 @@ def test_it_is_restored_elsewhere(folder, archive, tmp_path, capsys):
     assert main([*config, "events", "verify"]) == 0
     assert main([*config, "replay", "--check"]) == 0
     modes = {name: stat.S_IMODE((there / "state" / name).stat().st_mode) for name in ("keys.db", "events.db")}
-    assert modes == {"keys.db": 0o600, "events.db": 0o660}
+    assert modes == {"keys.db": 0o600, "events.db": 0o640}
 
 
 def test_a_log_that_is_there_is_not_overwritten(folder, archive, capsys):
