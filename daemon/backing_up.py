@@ -23,7 +23,7 @@ from adaptd.errors import AdaptdError
 from daemon import forgetting
 from daemon.clock_and_chance import Chance, Clock
 from daemon.event_log import Head
-from daemon.opening import State, open_state
+from daemon.opening import State, intake_rules, open_state
 from daemon.sealing import Sealing
 from daemon.settings import Settings
 from daemon.sqlite_log import SqliteEventLog
@@ -92,12 +92,22 @@ def back_up(state_dir: Path, path: Path, clock: Clock) -> Made:
 
 
 def restore(
-    path: Path, state_dir: Path, clock: Clock, chance: Chance, *, force: bool = False, known: Sequence[Path] = ()
+    path: Path,
+    state_dir: Path,
+    clock: Clock,
+    chance: Chance,
+    *,
+    force: bool = False,
+    known: Sequence[Path] = (),
+    settings: Settings = Settings(),
+    beside: Path | None = None,
 ) -> Restored:
     """Puts a checked backup there; the caller holds the folder's lock. Nothing is changed before all of it is checked.
 
+    What waits in the spool is taken in by these `settings`; `beside` is the folder of their config.toml.
     Whom the `known` keys.db say to be forgotten is forgotten again, and so is whom the backup's own log says.
     """
+    intake_rules(settings, beside)  # fails before anything is changed
     there = _head_of(state_dir / "events.db")
     if there is not None and there.seq and not force:
         raise NotEmpty(state_dir, there)
@@ -105,7 +115,7 @@ def restore(
         unpack(path, folder)
         again, problems = _destroy_again(known, folder / "keys.db", clock.now(), chance)
         _put_in_place(folder, state_dir)
-    with open_state(state_dir, Settings(), clock, chance) as state:
+    with open_state(state_dir, settings, clock, chance, beside=beside) as state:
         state.views.catch_up()
         problems += _forget_again(state, again, clock, chance)
         state.views.catch_up()

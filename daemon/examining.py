@@ -55,6 +55,7 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
         quarantine(status),
         views(status),
         unfinished_forgetting(state_dir),
+        redaction(status),
         torch(),
         gpu(),
     ]
@@ -194,6 +195,26 @@ def unfinished_forgetting(state_dir: Path) -> Finding:
     if not (state_dir / "forgetting").exists():
         return Finding("forgetting", OK, "nothing is half done")
     return Finding("forgetting", BAD, "a forgetting is not finished", "start the daemon, which goes on: adaptd run")
+
+
+def redaction(status: Status) -> Finding:
+    """What is taken out of the texts; each hook is loaded and tried, and told with its file and the hash of it."""
+    from daemon.redacting import RedactionUnusable, redactor_of
+
+    names = [name for name, _ in status.redactions]
+    beside = Path(status.config_path).parent if status.config_path else None
+    try:
+        redact = redactor_of(names, beside)
+    except RedactionUnusable as error:
+        found, _, step = str(error).partition(". ")
+        return Finding("redaction", BAD, found, step)
+    if redact is None:
+        return Finding("redaction", OK, "off: texts are stored as they come")
+    told = (
+        f"{about.name} from {about.file}, sha256 {about.sha256[:16]}" if about.sha256 else about.name
+        for about in redact.identities
+    )
+    return Finding("redaction", OK, "; ".join(told))
 
 
 def torch() -> Finding:

@@ -26,10 +26,12 @@ from daemon.clock_and_chance import MICROSECONDS, Chance, Clock
 from daemon.event_kinds import own_event
 from daemon.event_log import AppendFailed
 from daemon.file_systems import refuse_network
+from daemon.intake import IntakeRules
 from daemon.log_lines import logger_to
 from daemon.main_loop import PASSING, MainLoop, TurnReport
 from daemon.notifying import ServiceManager
 from daemon.opening import State, intake_rules, open_state
+from daemon.redacting import RedactionUnusable
 from daemon.settings import BadConfig, Settings, changed_keys, read_settings
 from daemon.socket_door import SocketDoor
 from daemon.state_folder import make_folders
@@ -198,22 +200,25 @@ class Daemon:
         self._manager.reloading(time.monotonic_ns() // 1000)
         try:
             settings = read_settings(self._config_path)
-        except BadConfig as error:
+            rules = intake_rules(settings, _folder_of(self._config_path))
+        except (BadConfig, RedactionUnusable) as error:
             self._note(event_kinds.CONFIG_REFUSED, {"config": str(self._config_path), "reason": str(error)})
             self._log.error("config refused, the old one stays", reason=str(error))
         else:
-            self._take_over(settings)
+            self._take_over(settings, rules)
         self._manager.ready(self._status())
 
-    def _take_over(self, settings: Settings) -> None:
+    def _take_over(self, settings: Settings, rules: IntakeRules) -> None:
         changed = changed_keys(self._settings, settings)
         after_restart = [key for key in ONLY_AT_START if key in changed]
         self._settings = settings
-        self._state.intake.follow(intake_rules(settings))
+        self._state.intake.follow(rules)
         self._loop.lines_per_turn = settings.intake.commit_events
         if self._door is not None:
             self._door.max_line_bytes = settings.intake.max_event_bytes
-        self._note(event_kinds.CONFIG_RELOADED, {"changed": changed, "after_restart": after_restart})
+        self._note(
+            event_kinds.CONFIG_RELOADED, {"changed": changed, "after_restart": after_restart} | self._redactions()
+        )
         self._log.info("config reloaded", changed=sorted(changed), after_restart=after_restart)
 
     def _note(self, kind: event_kinds.Kind, body: event_kinds.Body) -> None:
@@ -236,11 +241,20 @@ class Daemon:
             "sqlite": sqlite3.sqlite_version,
             "durability": self._settings.log.durability,
             "config": None if self._config_path is None else str(self._config_path),
-        }
+        } | self._redactions()
+
+    def _redactions(self) -> event_kinds.Body:
+        """Which redactions hold from this event on: hooks with the hash of their code."""
+        redact = self._state.intake.rules.redact
+        return {} if redact is None else {"redact": [about._asdict() for about in redact.identities]}
 
     def _status(self) -> str:
         connections = self._door.connections if self._door else 0
         return f"{self._state.log.head().seq} events in the log; {connections} programs connected"
+
+
+def _folder_of(config_path: Path | None) -> Path | None:
+    return config_path and config_path.parent
 
 
 def run(
@@ -261,7 +275,7 @@ def run(
         started = datetime.fromtimestamp(clock.now() / MICROSECONDS, UTC).isoformat(timespec="seconds")
         lock = StateLock.take(state_dir, f"{os.getpid()} {started}", pause=lambda: time.sleep(0.025))
         closing.callback(lock.release)
-        state = closing.enter_context(open_state(state_dir, settings, clock, chance))
+        state = closing.enter_context(open_state(state_dir, settings, clock, chance, beside=_folder_of(config_path)))
         daemon = Daemon(config_path, settings, state, log, ServiceManager(environ), clock, chance)
         closing.callback(daemon.close)
         daemon.serve(signals)

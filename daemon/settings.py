@@ -18,6 +18,9 @@ from msgspec import Meta, Struct
 
 from adaptd.errors import AdaptdError
 
+REDACTION = r"^(e-mail|phone|card|iban|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*)$"
+"""The name of a built-in redaction, or MODULE:FUNCTION."""
+
 
 class AdaptdSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """[adaptd]: where things are."""
@@ -42,6 +45,7 @@ class PrivacySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """[privacy]: what is sealed."""
 
     encrypt: Literal["subjects", "all"] = "subjects"
+    redact: tuple[Annotated[str, Meta(pattern=REDACTION)], ...] = ()
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,6 +166,8 @@ def _expected(kind: Any) -> str:
         return " or ".join(f'"{value}"' for value in about.values)
     if isinstance(about, msgspec.inspect.IntType):
         return f"a whole number from {about.ge} to {about.le}"
+    if isinstance(about, msgspec.inspect.VarTupleType):
+        return 'a list of "e-mail", "phone", "card", "iban" or "module:function"'
     if isinstance(about, msgspec.inspect.StrType):
         return "a text" if not about.min_length else "a text that is not empty"
     return ""

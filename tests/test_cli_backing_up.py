@@ -193,3 +193,22 @@ def test_a_place_in_use_is_left_alone(folder, archive, capsys):
     lock = StateLock.take(folder / "state", "1 test")
     assert main(["restore", str(archive), "--force"]) == 75
     lock.release()
+
+
+def test_what_is_taken_in_while_restoring_is_redacted(folder, archive, capsys):
+    """Forgetting again takes in what waits in the spool, as the configuration says."""
+    assert main(["forget", "alice", "--yes"]) == 0
+    (folder / "config.toml").write_text('[adaptd]\n[privacy]\nredact = ["e-mail"]\n')
+    made_state.spool(folder, [{"kind": "output_recorded/1", "id": "waits", "output": "bob@example.com"}], rotation=9)
+    assert main(["restore", str(archive), "--force"]) == 0
+    capsys.readouterr()
+    assert shown(capsys, "waits")["body"]["output"] == "[e-mail]"
+
+
+def test_a_redaction_that_cannot_be_used_stops_a_restore_before_anything(folder, archive, capsys):
+    """The log that is there stays."""
+    (folder / "config.toml").write_text('[adaptd]\n[privacy]\nredact = ["nowhere_at_all:clean"]\n')
+    before = (folder / "state" / "events.db").read_bytes()
+    assert main(["restore", str(archive), "--force"]) == 78
+    assert "nowhere_at_all:clean" in capsys.readouterr().err
+    assert (folder / "state" / "events.db").read_bytes() == before
