@@ -107,7 +107,9 @@ class Daemon:
         manager: ServiceManager,
         clock: Clock,
         chance: Chance,
+        lock: StateLock,
     ) -> None:
+        self._lock = lock
         self._config_path = config_path
         self._settings = settings
         self._state = state
@@ -132,6 +134,7 @@ class Daemon:
         while signals.stopped_by is None:
             if signals.take_reload():
                 self._reload()
+            self._keep_lock()
             report = self._loop.turn(self._clock.now())
             self._serve_requests()
             self._tell(report)
@@ -180,6 +183,13 @@ class Daemon:
         if said:
             self._log.info("took in", **said, seq=self._state.log.head().seq)
             self._manager.status(self._status())
+
+    def _keep_lock(self) -> None:
+        """Before each turn: StateMoved ends the daemon before it writes where it is not known any more."""
+        try:
+            self._lock.keep()
+        except OSError as error:
+            self._log.error("lock cannot be looked at", path=str(self._lock.path), reason=str(error))
 
     def _serve_requests(self) -> None:
         """What a verb of the state's owner asks for. What fails on a disk stays asked for."""
@@ -276,6 +286,6 @@ def run(
         lock = StateLock.take(state_dir, f"{os.getpid()} {started}", pause=lambda: time.sleep(0.025))
         closing.callback(lock.release)
         state = closing.enter_context(open_state(state_dir, settings, clock, chance, beside=_folder_of(config_path)))
-        daemon = Daemon(config_path, settings, state, log, ServiceManager(environ), clock, chance)
+        daemon = Daemon(config_path, settings, state, log, ServiceManager(environ), clock, chance, lock)
         closing.callback(daemon.close)
         daemon.serve(signals)
