@@ -23,11 +23,11 @@ from adaptd.errors import AdaptdError
 from daemon import forgetting
 from daemon.clock_and_chance import Chance, Clock
 from daemon.event_log import Head
-from daemon.opening import State, open_state
+from daemon.opening import State, intake_rules, open_state
 from daemon.sealing import Sealing
 from daemon.settings import Settings
 from daemon.sqlite_log import SqliteEventLog
-from daemon.state_folder import sync_folder
+from daemon.state_folder import BESIDE, DATABASES, sync_folder
 from daemon.telling import Tell, silent
 
 SCHEMA = "adaptd.backup/1"
@@ -39,7 +39,6 @@ Again = dict[bytes, list[int]]
 """Marks of those who are forgotten again, with the pseudonyms that were theirs in the backup."""
 PAGES_AT_ONCE = 4096
 EVENTS_AT_ONCE = 50_000
-BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 class BadBackup(AdaptdError):
@@ -104,11 +103,15 @@ def restore(
     force: bool = False,
     known: Sequence[Path] = (),
     tell: Tell = silent,
+    settings: Settings = Settings(),
+    beside: Path | None = None,
 ) -> Restored:
     """Puts a checked backup there; the caller holds the folder's lock. Nothing is changed before all of it is checked.
 
+    What waits in the spool is taken in by these `settings`; `beside` is the folder of their config.toml.
     Whom the `known` keys.db say to be forgotten is forgotten again, and so is whom the backup's own log says.
     """
+    intake_rules(settings, beside)  # fails before anything is changed
     there = _head_of(state_dir / "events.db")
     if there is not None and there.seq and not force:
         raise NotEmpty(state_dir, there)
@@ -116,7 +119,7 @@ def restore(
         unpack(path, folder, tell)
         again, problems = _destroy_again(known, folder / "keys.db", clock.now(), chance)
         _put_in_place(folder, state_dir)
-    with open_state(state_dir, Settings(), clock, chance) as state:
+    with open_state(state_dir, settings, clock, chance, beside=beside) as state:
         _fold(state, tell)
         problems += _forget_again(state, again, clock, chance)
         state.views.catch_up()
@@ -308,12 +311,12 @@ def _put_in_place(folder: Path, state_dir: Path) -> None:
     for long_line in (state_dir / LONG_LINES).glob("*.bin"):
         long_line.unlink()
     if (folder / LONG_LINES).exists():
-        (state_dir / LONG_LINES).mkdir(mode=0o770, exist_ok=True)
+        (state_dir / LONG_LINES).mkdir(mode=0o700, exist_ok=True)
         for long_line in (folder / LONG_LINES).glob("*.bin"):
             os.replace(long_line, state_dir / LONG_LINES / long_line.name)
-    for name, mode in (("keys.db", 0o600), ("quarantine.db", 0o660), ("events.db", 0o660)):
+    for name in ("keys.db", "quarantine.db", "events.db"):
         if (folder / name).exists():
-            (folder / name).chmod(mode)
+            (folder / name).chmod(DATABASES[name])
             os.replace(folder / name, state_dir / name)
     sync_folder(state_dir)
 

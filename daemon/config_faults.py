@@ -178,6 +178,8 @@ def expectation(kind: Any) -> str:
         return " or ".join(f'"{value}"' for value in about.values)
     if isinstance(about, msgspec.inspect.IntType):
         return f"a whole number from {about.ge} to {about.le}"
+    if isinstance(about, msgspec.inspect.VarTupleType):
+        return 'a list of "e-mail", "phone", "card", "iban" or "module:function"'  # the one list that there is
     if isinstance(about, msgspec.inspect.StrType):
         return "a text" if not about.min_length else "a text that is not empty"
     return ""

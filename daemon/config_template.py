@@ -26,6 +26,9 @@ split_by = "input"
 # "subjects": the texts of events that name a subject are sealed under that subject's key, which `adaptd forget` destroys.
 # "all": those of every event; an output without a subject gets a key of its own, together with the feedback on it.
 encrypt = "subjects"
+# What is taken out of every free text before anything is stored: "e-mail", "phone", "card", "iban", and hooks of your own, "module:function",
+# from a text to a text; the module stands beside this file or is installed. docs/privacy.md says what this reaches and what it does not.
+redact = []
 
 [log]
 # "full": an event counts as taken in when it is on the disk. "normal": a power cut may take the newest commits back; no crash of a program can.

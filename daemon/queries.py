@@ -70,6 +70,7 @@ class Status:
         quarantine_reason: str | None,
         views_at: int,
         config_faults: Sequence[str] = (),
+        redactions: list[tuple[str, str | None]] | None = None,
     ) -> None:
         self.state_dir = state_dir
         self.config_path = config_path
@@ -85,6 +86,7 @@ class Status:
         self.quarantine_reason = quarantine_reason
         self.views_at = views_at
         self.config_faults = list(config_faults)
+        self.redactions = redactions or []
 
     @property
     def running(self) -> bool:
@@ -138,6 +140,7 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         quarantine_reason=_newest_reason(quarantine["newest"]),
         views_at=summary["position"],
         config_faults=faults_of(config_path, os.environ),
+        redactions=_redactions(table, config_path),
     )
 
 
@@ -238,6 +241,21 @@ def _reader(path: str) -> sqlite3.Connection:
 def _durability(table: Mapping[str, Any]) -> str:
     log = table.get("log")
     return str(log.get("durability", "full")) if isinstance(log, dict) else "full"
+
+
+def _redactions(table: Mapping[str, Any], config_path: str | None) -> list[tuple[str, str | None]]:
+    """What `privacy.redact` names; of a hook also the file beside config.toml, where it is one of those."""
+    privacy = table.get("privacy")
+    names = privacy.get("redact") if isinstance(privacy, dict) else None
+    return [(str(name), _hook_file(str(name), config_path)) for name in names] if isinstance(names, list) else []
+
+
+def _hook_file(name: str, config_path: str | None) -> str | None:
+    module, colon, _ = name.partition(":")
+    if not colon or config_path is None:
+        return None
+    stem = os.path.join(os.path.dirname(config_path), *module.split("."))
+    return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if os.path.isfile(path)), None)
 
 
 def _volume(counted: Mapping[str, Any]) -> Volume:

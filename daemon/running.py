@@ -28,10 +28,12 @@ from daemon.config_schema import keep_schema
 from daemon.event_kinds import own_event
 from daemon.event_log import AppendFailed
 from daemon.file_systems import refuse_network
+from daemon.intake import IntakeRules
 from daemon.log_lines import logger_to
 from daemon.main_loop import PASSING, MainLoop, TurnReport
 from daemon.notifying import ServiceManager
 from daemon.opening import State, intake_rules, open_state
+from daemon.redacting import RedactionUnusable
 from daemon.settings import ONLY_AT_START, Settings, changed_keys, read_settings
 from daemon.socket_door import SocketDoor
 from daemon.state_folder import make_folders
@@ -105,7 +107,9 @@ class Daemon:
         manager: ServiceManager,
         clock: Clock,
         chance: Chance,
+        lock: StateLock,
     ) -> None:
+        self._lock = lock
         self._config_path = config_path
         self._settings = settings
         self._state = state
@@ -130,6 +134,7 @@ class Daemon:
         while signals.stopped_by is None:
             if signals.take_reload():
                 self._reload()
+            self._keep_lock()
             report = self._loop.turn(self._clock.now())
             self._serve_requests()
             self._tell(report)
@@ -179,6 +184,13 @@ class Daemon:
             self._log.info("took in", **said, seq=self._state.log.head().seq)
             self._manager.status(self._status())
 
+    def _keep_lock(self) -> None:
+        """Before each turn: StateMoved ends the daemon before it writes where it is not known any more."""
+        try:
+            self._lock.keep()
+        except OSError as error:
+            self._log.error("lock cannot be looked at", path=str(self._lock.path), reason=str(error))
+
     def _serve_requests(self) -> None:
         """What a verb of the state's owner asks for. What fails on a disk stays asked for."""
         try:
@@ -198,22 +210,25 @@ class Daemon:
         self._manager.reloading(time.monotonic_ns() // 1000)
         try:
             settings = read_settings(self._config_path)
-        except BadConfig as error:
+            rules = intake_rules(settings, _folder_of(self._config_path))
+        except (BadConfig, RedactionUnusable) as error:
             self._note(event_kinds.CONFIG_REFUSED, {"config": str(self._config_path), "reason": str(error)})
             self._log.error("config refused, the old one stays", reason=str(error))
         else:
-            self._take_over(settings)
+            self._take_over(settings, rules)
         self._manager.ready(self._status())
 
-    def _take_over(self, settings: Settings) -> None:
+    def _take_over(self, settings: Settings, rules: IntakeRules) -> None:
         changed = changed_keys(self._settings, settings)
         after_restart = [key for key in ONLY_AT_START if key in changed]
         self._settings = settings
-        self._state.intake.follow(intake_rules(settings))
+        self._state.intake.follow(rules)
         self._loop.lines_per_turn = settings.intake.commit_events
         if self._door is not None:
             self._door.max_line_bytes = settings.intake.max_event_bytes
-        self._note(event_kinds.CONFIG_RELOADED, {"changed": changed, "after_restart": after_restart})
+        self._note(
+            event_kinds.CONFIG_RELOADED, {"changed": changed, "after_restart": after_restart} | self._redactions()
+        )
         self._log.info("config reloaded", changed=sorted(changed), after_restart=after_restart)
 
     def _note(self, kind: event_kinds.Kind, body: event_kinds.Body) -> None:
@@ -236,11 +251,20 @@ class Daemon:
             "sqlite": sqlite3.sqlite_version,
             "durability": self._settings.log.durability,
             "config": None if self._config_path is None else str(self._config_path),
-        }
+        } | self._redactions()
+
+    def _redactions(self) -> event_kinds.Body:
+        """Which redactions hold from this event on: hooks with the hash of their code."""
+        redact = self._state.intake.rules.redact
+        return {} if redact is None else {"redact": [about._asdict() for about in redact.identities]}
 
     def _status(self) -> str:
         connections = self._door.connections if self._door else 0
         return f"{self._state.log.head().seq} events in the log; {connections} programs connected"
+
+
+def _folder_of(config_path: Path | None) -> Path | None:
+    return config_path and config_path.parent
 
 
 def run(
@@ -262,7 +286,7 @@ def run(
         lock = StateLock.take(state_dir, f"{os.getpid()} {started}", pause=lambda: time.sleep(0.025))
         closing.callback(lock.release)
         keep_schema(state_dir)
-        state = closing.enter_context(open_state(state_dir, settings, clock, chance))
-        daemon = Daemon(config_path, settings, state, log, ServiceManager(environ), clock, chance)
+        state = closing.enter_context(open_state(state_dir, settings, clock, chance, beside=_folder_of(config_path)))
+        daemon = Daemon(config_path, settings, state, log, ServiceManager(environ), clock, chance, lock)
         closing.callback(daemon.close)
         daemon.serve(signals)

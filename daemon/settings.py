@@ -19,6 +19,9 @@ from adaptd.overriding import Override, merged, overrides_in
 from daemon.config_faults import BadConfig, Fault, faults_in_file, faults_in_variable, syntax_fault, unreadable
 from daemon.toml_places import Places
 
+REDACTION = r"^(e-mail|phone|card|iban|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*)$"
+"""The name of a built-in redaction, or MODULE:FUNCTION."""
+
 
 class AdaptdSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where things are."""
@@ -85,6 +88,15 @@ class PrivacySettings(Struct, frozen=True, forbid_unknown_fields=True):
             examples=["all"],
         ),
     ] = "subjects"
+    redact: Annotated[
+        tuple[Annotated[str, Meta(pattern=REDACTION)], ...],
+        Meta(
+            description='What is taken out of every free text before anything is stored: "e-mail", "phone", "card", '
+            '"iban", and hooks of your own, "module:function", from a text to a text; the module stands beside this '
+            "file or is installed. docs/privacy.md says what this reaches and what it does not.",
+            examples=[["e-mail", "card"]],
+        ),
+    ] = ()
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):

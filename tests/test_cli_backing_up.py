@@ -86,7 +86,7 @@ def test_it_is_restored_elsewhere(folder, archive, tmp_path, capsys):
     assert main([*config, "events", "verify"]) == 0
     assert main([*config, "replay", "--check"]) == 0
     modes = {name: stat.S_IMODE((there / "state" / name).stat().st_mode) for name in ("keys.db", "events.db")}
-    assert modes == {"keys.db": 0o600, "events.db": 0o660}
+    assert modes == {"keys.db": 0o600, "events.db": 0o640}
 
 
 def test_a_log_that_is_there_is_not_overwritten(folder, archive, capsys):
@@ -220,3 +220,22 @@ def test_a_copy_is_of_one_moment_however_long_it_takes(tmp_path, monkeypatch):
     total = told[-1][2]
     assert total > 50
     assert told == [("copying source.db", done, total) for done in range(1, total + 1)]
+
+
+def test_what_is_taken_in_while_restoring_is_redacted(folder, archive, capsys):
+    """Forgetting again takes in what waits in the spool, as the configuration says."""
+    assert main(["forget", "alice", "--yes"]) == 0
+    (folder / "config.toml").write_text('[adaptd]\n[privacy]\nredact = ["e-mail"]\n')
+    made_state.spool(folder, [{"kind": "output_recorded/1", "id": "waits", "output": "bob@example.com"}], rotation=9)
+    assert main(["restore", str(archive), "--force"]) == 0
+    capsys.readouterr()
+    assert shown(capsys, "waits")["body"]["output"] == "[e-mail]"
+
+
+def test_a_redaction_that_cannot_be_used_stops_a_restore_before_anything(folder, archive, capsys):
+    """The log that is there stays."""
+    (folder / "config.toml").write_text('[adaptd]\n[privacy]\nredact = ["nowhere_at_all:clean"]\n')
+    before = (folder / "state" / "events.db").read_bytes()
+    assert main(["restore", str(archive), "--force"]) == 78
+    assert "nowhere_at_all:clean" in capsys.readouterr().err
+    assert (folder / "state" / "events.db").read_bytes() == before

@@ -101,6 +101,7 @@ split_by = "input"
 
 [privacy]
 encrypt = "subjects"
+redact = []
 
 [log]
 durability = "normal"
@@ -135,6 +136,7 @@ def test_the_origin_of_each_is_beside_it(mixed, capsys):
         "commit_events = 1000            # default",
         'split_by = "input"              # default',
         'encrypt = "subjects"            # default',
+        "redact = []                     # default",
         'durability = "normal"           # environment ADAPTD__LOG__DURABILITY',
     ]
 

@@ -224,3 +224,19 @@ def test_the_environment_counts_for_status(folder, capsys, monkeypatch):
     monkeypatch.setenv("ADAPTD__LOG__DURABILITY", "normal")
     assert main(["status"]) == 0
     assert "durability  normal (" in capsys.readouterr().out
+
+
+def test_what_is_redacted_is_told(folder, capsys):
+    """By name, and of a hook beside the configuration its file; without any nothing is said."""
+    assert main(["status"]) == 0
+    assert "\nredacted" not in capsys.readouterr().out
+    (folder / "mask.py").write_text("def clean(text): return text")
+    (folder / "config.toml").write_text('[adaptd]\n[privacy]\nredact = ["e-mail", "mask:clean", "textwrap:dedent"]\n')
+    page = page_of(a_status(redactions=[("e-mail", None), ("mask:clean", "/srv/mask.py")]), NOW, 80)
+    assert "redacted    e-mail, mask:clean (/srv/mask.py)" in page
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["privacy"]["redact"] == [
+        {"name": "e-mail", "file": None},
+        {"name": "mask:clean", "file": f"{folder}/mask.py"},
+        {"name": "textwrap:dedent", "file": None},
+    ]

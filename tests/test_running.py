@@ -134,6 +134,28 @@ def test_a_second_one_on_the_folder_is_refused(folder):
         assert daemon.end() == 0
 
 
+def test_a_deleted_lock_keeps_a_second_one_out_and_comes_back(folder):
+    """Nobody writes beside the first, and `status` sees it again."""
+    with running(folder) as daemon:
+        (folder / "state" / "lock").unlink()
+        second = subprocess.run(command(folder), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert (second.returncode, "already runs on it" in second.stderr) == (75, True)
+        daemon.ask(FEEDBACK | {"id": "a"})
+        daemon.ask(FEEDBACK | {"id": "b"})
+        assert running_pid(folder / "state") == str(daemon.process.pid)
+        assert daemon.end() == 0
+    assert running_pid(folder / "state") is None
+
+
+def test_a_folder_that_was_replaced_ends_it(folder):
+    """It says so, and what is there now is left alone."""
+    with running(folder) as daemon:
+        (folder / "state").rename(folder / "away")
+        assert daemon.process.wait(60) == 1
+        assert "was moved away or replaced while adaptd worked on it" in daemon.process.stderr.read()
+    assert not (folder / "state").exists()
+
+
 def test_one_that_was_killed_makes_way(folder):
     """Neither its pid nor its socket keeps the next one out, and what it had answered for is there."""
     with running(folder) as daemon:

@@ -36,7 +36,7 @@ def test_the_template_says_every_key_with_its_default(tmp_path):
         "adaptd": {"state_dir"},
         "intake": {"max_event_bytes", "commit_events"},
         "sides": {"split_by"},
-        "privacy": {"encrypt"},
+        "privacy": {"encrypt", "redact"},
         "log": {"durability"},
     }
 
@@ -233,3 +233,13 @@ def test_what_changed_is_named_key_by_key():
     new = settings_of('[intake]\ncommit_events = 5\n[log]\ndurability = "normal"\n', PATH)
     assert changed_keys(Settings(), new) == {"intake.commit_events": [1000, 5], "log.durability": ["full", "normal"]}
     assert changed_keys(new, new) == {}
+
+
+@pytest.mark.parametrize("given", ['["email"]', '["iban", "mask"]', '["a b:c"]', '["x:y.z"]', '"card"', "[3]"])
+def test_a_redaction_that_there_is_not(given):
+    """A built-in's name or a module and a function of it; whether those are there is another's to see."""
+    (fault,) = told(f"[privacy]\nredact = {given}\n")
+    expected = 'expected a list of "e-mail", "phone", "card", "iban" or "module:function"'
+    assert fault.startswith(f"{PATH}:2:10: privacy.redact: {expected}, found ")
+    good = '[privacy]\nredact = ["e-mail", "phone", "card", "iban", "mask:clean", "my.own_2.masks:clean_it"]'
+    assert len(settings_of(good, PATH).privacy.redact) == 6

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from daemon.cli.main import NoSuchThing, add_config
 from daemon.cli.printing import complain, count_of, print_json, size_of
+
+if TYPE_CHECKING:
+    from adaptd.locating import Place
 
 
 def add_backup(parser: argparse.ArgumentParser) -> None:
@@ -67,16 +71,28 @@ def restore(options: argparse.Namespace) -> int:
     from daemon.cli.progress import progress
     from daemon.clock_and_chance import SystemChance, SystemClock
     from daemon.owning import owned_folder
+    from daemon.settings import read_settings
 
     file = Path(options.file)
     if not file.is_file():
         raise NoSuchThing(f"{file}: no such file, expected a backup as `adaptd backup` wrote it")
     configured = _configured(options)
-    target = Path(options.to or configured or ".").absolute()
-    known = [Path(place) / "keys.db" for place in (target, configured) if place is not None]
+    target = Path(options.to or (configured and configured.state_dir) or ".").absolute()
+    known = [target / "keys.db", *([Path(configured.state_dir) / "keys.db"] if configured else [])]
+    config = Path(configured.config_path) if configured and configured.config_path else None
+    settings = read_settings(config)
     with owned_folder(target), progress() as tell:
-        clock, chance = SystemClock(), SystemChance()
-        done = backing_up.restore(file, target, clock, chance, force=options.force, known=known, tell=tell)
+        done = backing_up.restore(
+            file,
+            target,
+            SystemClock(),
+            SystemChance(),
+            force=options.force,
+            known=known,
+            tell=tell,
+            settings=settings,
+            beside=config and config.parent,
+        )
     if options.json:
         head = {"seq": done.head.seq, "chain": done.head.chain.hex()}
         answer = {"state_dir": str(target), "head": head, "forgotten": done.forgotten, "problems": done.problems}
@@ -88,13 +104,13 @@ def restore(options: argparse.Namespace) -> int:
     return 1 if done.problems else 0
 
 
-def _configured(options: argparse.Namespace) -> str | None:
-    """The configured state folder; with --to there need not be one."""
+def _configured(options: argparse.Namespace) -> Place | None:
+    """The configured place; with --to there need not be one."""
     from adaptd.errors import NotConfigured
     from adaptd.locating import find
 
     try:
-        return find(options.config).state_dir
+        return find(options.config)
     except NotConfigured:
         if options.to is None:
             raise

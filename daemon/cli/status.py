@@ -128,6 +128,7 @@ def as_document(found: Status, now: int) -> dict[str, object]:
         },
         "quarantine": {"count": found.quarantined, "newest_reason": found.quarantine_reason},
         "views": {"position": found.views_at, "behind": found.views_behind},
+        "privacy": {"redact": [{"name": name, "file": file} for name, file in found.redactions]},
         "next_step": found.next_step,
     }
 
@@ -147,6 +148,8 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
     }
     if found.config_faults:
         facts = {"config": _config(found), **facts}
+    if found.redactions:
+        facts["redacted"] = ", ".join(f"{name} ({file})" if file else name for name, file in found.redactions)
     lines = [f"{name:<11} {harmless(text)}" for name, text in facts.items()]
     lines += _types(found, width)
     lines = [_middle_cut(line, width) if line.startswith("state ") else cut(line, width) for line in lines]
