@@ -3,10 +3,10 @@
 A row is suspect when another class is more probable than its own by one half or more (`margin`). The probabilities must
 come from models that have not seen the row's label: neighbours without the row itself, or out-of-fold. The other rule,
 `confident`, asks whether another class reaches what it gets on average from its own rows (confident learning,
-Northcutt et al. 2021, arXiv 1911.00068). With 5% and 10% planted noise on CLINC150 and Davidson (6,000 rows of each, MiniLM) the
-margin had the higher precision and the higher recall; with 20% it finds fewer and errs less.
+Northcutt et al. 2021, arXiv 1911.00068). With 5% and 10% of planted noise on CLINC150 and Davidson (6,000 rows of each,
+MiniLM) the margin had the higher precision and the higher recall; with 20% it finds fewer and errs less.
 
-It changes no label and drops no row. Noise that follows the inputs (all short texts mislabelled) looks like truth to it.
+It changes no label and drops no row. Noise that follows the inputs (all short texts mislabelled) passes for truth.
 
 >>> labels = [0, 0, 0, 0, 1, 1, 1, 1]
 >>> chances = [[0.9, 0.1]] * 3 + [[0.1, 0.9]] + [[0.2, 0.8]] * 4
