@@ -148,7 +148,8 @@ class CurriculumLearner:
         name = self.state.stage if stage is None else one_of("stage", stage, STAGES)
         numbers = self.stage_numbers(difficulties)
         if name == "mixed":
-            shuffled: Rows = np.random.default_rng(self.seed).permutation(len(numbers))
+            rng = np.random.default_rng(self.seed)
+            shuffled: Rows = rng.permutation(len(numbers))
             return shuffled
         easiest_first = np.argsort(np.asarray(difficulties, np.float64), kind="stable")
         parts: list[Rows] = [easiest_first[numbers[easiest_first] == number] for number in range(3)]
