@@ -43,6 +43,7 @@ CHANGING = [
         (r"a moment ago|\d+ (second|minute)s? ago", "<ago>"),
         (r"(?<=sqlite=)[\d.]+", "<version>"),
         (r"(/[\w.-]+)+/(?=state|config\.toml)", "<folder>/"),
+        (r"\d+ (?=more rated judge)", "<some> "),  # which side an output falls on is drawn by each log's own key
         (r" +", " "),
         (r"-{3,}", "---"),
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "adaptd.status/1"
 MOST_TYPES = 10
+JUDGE_WANTED = 200  # fewer rated judge examples are flagged by the gate
 
 
 class LogState:
@@ -69,6 +70,7 @@ class Status:
         quarantined: int,
         quarantine_reason: str | None,
         views_at: int,
+        rated_judge_examples: int = 0,
         config_faults: Sequence[str] = (),
         redactions: list[tuple[str, str | None]] | None = None,
     ) -> None:
@@ -85,6 +87,7 @@ class Status:
         self.quarantined = quarantined
         self.quarantine_reason = quarantine_reason
         self.views_at = views_at
+        self.rated_judge_examples = rated_judge_examples
         self.config_faults = list(config_faults)
         self.redactions = redactions or []
 
@@ -97,6 +100,16 @@ class Status:
     def views_behind(self) -> int:
         """How many events the counts do not know yet."""
         return max(0, self.log.events - self.views_at)
+
+    @property
+    def missing_for_promotion(self) -> list[str]:
+        """What a first model would still need before it could be promoted, in words; the largest thing first.
+
+        Without workloads there is nothing to promote. A judge set below JUDGE_WANTED shows no small effect: design §8.
+        """
+        wanted = JUDGE_WANTED - self.rated_judge_examples
+        rated = [f"{wanted} more rated judge outputs"] if wanted > 0 else []
+        return ["a workload (none yet)", *rated]
 
     @property
     def next_step(self) -> str | None:
@@ -139,6 +152,7 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         quarantined=sum(quarantine["totals"].values()),
         quarantine_reason=_newest_reason(quarantine["newest"]),
         views_at=summary["position"],
+        rated_judge_examples=summary["rated_judge_examples"],
         config_faults=faults_of(config_path, os.environ),
         redactions=_redactions(table, config_path),
     )

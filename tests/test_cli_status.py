@@ -50,6 +50,7 @@ def test_the_page_of_a_folder_where_all_is_well():
         "feedback    8,000 in all, 40 today",
         "spool       nothing waits",
         "quarantine  empty",
+        "promotion   first needs a workload (none yet) and 200 more rated judge outputs",
         "views       up to date",
         "",
         "artifact type    outputs   feedback",
@@ -79,6 +80,7 @@ def test_the_page_of_a_folder_that_nobody_serves():
     assert page[6:] == [
         "spool       1.2 MB in 2 files, and nobody reads it",
         "quarantine  1 line, the newest: expected JSON\\x1b[2J",
+        "promotion   first needs a workload (none yet) and 200 more rated judge outputs",
         "views       up to date",
         "",
         "next: start the daemon, so that what waits in the spool is taken in: adaptd run",
@@ -240,3 +242,19 @@ def test_what_is_redacted_is_told(folder, capsys):
         {"name": "mask:clean", "file": f"{folder}/mask.py"},
         {"name": "textwrap:dedent", "file": None},
     ]
+
+
+def test_what_a_first_promotion_still_needs_is_told(tmp_path, monkeypatch, capsys):
+    """It becomes less with every rated output on the judge side, and at 200 it is enough."""
+    monkeypatch.chdir(made_state.init(tmp_path))
+    lines = [
+        {"kind": "feedback_recorded/1", "id": f"f{number}", "input": f"q{number}", "output": "a", "score": 50.0}
+        for number in range(60)
+    ]
+    made_state.take_in(tmp_path, lines)
+    assert main(["status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["first_promotion"]
+    rated = told["rated_judge_examples"]
+    assert 5 < rated < 50, "some 40% of them at first"
+    assert told["missing"] == ["a workload (none yet)", f"{200 - rated} more rated judge outputs"]
+    assert a_status(rated_judge_examples=200).missing_for_promotion == ["a workload (none yet)"]

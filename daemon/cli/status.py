@@ -7,7 +7,7 @@ import argparse
 from daemon.cli.main import BAD_CONFIG, NoDaemon, add_config
 from daemon.cli.printing import age_of, complain, count_of, cut, folded, harmless, line_width, print_json, size_of
 from daemon.moments import moment_of
-from daemon.queries import SCHEMA, Status, status_of
+from daemon.queries import JUDGE_WANTED, SCHEMA, Status, status_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,6 +129,11 @@ def as_document(found: Status, now: int) -> dict[str, object]:
         "quarantine": {"count": found.quarantined, "newest_reason": found.quarantine_reason},
         "views": {"position": found.views_at, "behind": found.views_behind},
         "privacy": {"redact": [{"name": name, "file": file} for name, file in found.redactions]},
+        "first_promotion": {
+            "missing": found.missing_for_promotion,
+            "rated_judge_examples": found.rated_judge_examples,
+            "judge_wanted": JUDGE_WANTED,
+        },
         "next_step": found.next_step,
     }
 
@@ -144,6 +149,7 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
         "feedback": f"{found.volume.feedback:,} in all, {found.today.feedback:,} today",
         "spool": _spool(found),
         "quarantine": _quarantine(found),
+        "promotion": "first needs " + " and ".join(found.missing_for_promotion),
         "views": "up to date" if not found.views_behind else f"{count_of(found.views_behind, 'event')} behind the log",
     }
     if found.config_faults:
