@@ -34,6 +34,7 @@ VERBS = {
     "forget": ("daemon.cli.forgetting", "destroy everything of one subject, for good"),
     "backup": ("daemon.cli.backing_up", "copy log, keys and quarantine into one checked archive"),
     "restore": ("daemon.cli.backing_up", "put a backup in place, and forget again who was forgotten"),
+    "plugins": ("daemon.cli.plugins", "stages and workloads: list, show, check, begin a new one"),
     "doctor": ("daemon.cli.examining", "look for what may be wrong, and say what to do about it"),
     "bugreport": ("daemon.cli.reporting", "what to send to adaptd's authors; no texts in it"),
     "config": ("daemon.cli.configuring", "check the configuration, show what holds and who says so"),
