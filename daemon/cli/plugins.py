@@ -27,19 +27,19 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
         "  adaptd plugins check plugins/stages/freshest.py\n\n"
         "Exit codes: 0 it holds, 1 it does not, 4 there is none of that name."
     )
-    acts = parser.add_subparsers(metavar="ACT", required=True)
+    acts = parser.add_subparsers(metavar="VERB", required=True, dest="verb")
     _act(acts, "list", "every stage and workload that config.toml could name", _list)
     shown = _act(acts, "show", "one of them: where it is, its settings and their defaults", _show)
-    shown.add_argument("name", metavar="NAME")
+    shown.add_argument("name", metavar="NAME", help="as config.toml would say it")
     checked = _act(acts, "check", "load it and run the battery that every one must pass", _check)
     checked.add_argument("name", metavar="FILE", help="a file, or a name as config.toml would say it")
     new = _act(acts, "new", "write a working stage and its test, to be changed", _new)
-    new.add_argument("kind", choices=["stage"])
+    new.add_argument("kind", choices=["stage"], help="what it is to be")
     new.add_argument("name", metavar="NAME", help="lower case, as in freshest_first")
 
 
 def _act(acts: Any, name: str, line: str, work: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = acts.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
+    parser: argparse.ArgumentParser = acts.add_parser(name, help=line)
     if name != "new":
         parser.add_argument("--json", action="store_true", help=f"as one JSON document, adaptd.plugins_{name}/1")
     add_config(parser)
