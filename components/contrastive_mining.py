@@ -4,6 +4,9 @@ A candidate is taken when its similarity to the anchor is at most 95% of the pos
 TopK-PercPos of NV-Retriever, Moreira et al. 2024, arXiv 2407.15831); among those the nearest are the hardest. With
 several positives the least similar one counts. Rows in, rows out, block by block: all against all is never held.
 
+The margin alone does not remove every right answer: on CLINC150 (6,000 rows, MiniLM, a random positive of the class)
+the three nearest are of the anchor's own class in 88% unfiltered, in 46% with the margin, in none with labels given.
+
 It makes no embeddings and re-scores nothing by a cross-encoder. Cost grows with anchors × candidates: 100,000 against
 100,000 rows are some 8 TFLOP.
 

@@ -47,13 +47,18 @@ _SHAPES = (
 PROTECTED = re.compile("(" + "|".join(_SHAPES) + ")", re.DOTALL)
 _NOTHING_PROTECTED = re.compile(r"[A-Z]?(?:[a-z ,;!?-]|(?<=[a-z])['’](?=[a-z])|(?<= )I(?=[ '’]))*[.]?\s*")
 # what an answer hangs on: negations (all are one here) and quantities in words
-_WATCHED = re.compile(
-    r"\b(?:(?P<no>not?|never|none|nobody|nothing|neither|nor|without|cannot|hardly|unless|except)|"
-    r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundred|thousand|million|half|twice|double|"
-    r"all|any|only|both|either|more|most|less|least|fewer|before|after|above|below|over|under|increase|decrease|"
-    r"minimum|maximum|first|last|always|sometimes)\b|(?P<nt>n['’]t)\b",
-    re.IGNORECASE,
+_NEGATIONS = frozenset(
+    re.findall(r"\w+", "no not never none nobody nothing neither nor without cannot hardly unless except")
 )
+_QUANTITIES = frozenset(
+    re.findall(
+        r"\w+",
+        """one two three four five six seven eight nine ten eleven twelve hundred thousand million half twice double all
+        any only both either more most less least fewer before after above below over under increase decrease minimum
+        maximum first last always sometimes""",
+    )
+)
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _ASKING = re.compile(r"\?|^\W*(?:what|how|where|when|why|who|whom|whose|which)\b", re.IGNORECASE)
 _LONGEST_READ = 20_000  # characters; a longer text is reworded in its first part alone, and compared there
 
@@ -90,4 +95,10 @@ def asks(text: str) -> bool:
 
 def _watched(text: str) -> list[str]:
     """The negations, each as «not», and the quantities, in alphabetical order."""
-    return sorted("not" if found["no"] or found["nt"] else found[0].casefold() for found in _WATCHED.finditer(text))
+    found = []
+    for word in _WORD.findall(text.casefold()):
+        if word in _QUANTITIES:
+            found.append(word)
+        elif word in _NEGATIONS or word.endswith(("n't", "n’t")):
+            found.append("not")
+    return sorted(found)

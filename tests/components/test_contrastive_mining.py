@@ -229,7 +229,10 @@ class _Lookup:
     [
         ({"anchors": []}, r"anchors: found 'an array of shape \(0,\)', expected at least one row"),
         ({"anchors": "text"}, r"anchors: found 'text', expected rows of numbers"),
-        ({"anchors": [[0.0, 0.0]]}, r"anchors\[0\]: found 0.0, expected a finite length above 0. Leave the row out."),
+        (
+            {"anchors": [[0.0, 0.0]]},
+            r"anchors\[0\]: found 0.0, expected a vector of finite length above 0",
+        ),
         ({"anchors": [[np.nan, 1.0]]}, r"anchors\[0\]: found nan"),
         ({"candidates": [[1.0, 2.0, 3.0]]}, "candidates: found '3 dimensions', expected 2, as the anchors have"),
         ({"positives": [0.5]}, "positives: found 'float64 of shape .*', expected one or more rows for each of 1"),
