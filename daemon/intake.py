@@ -7,7 +7,7 @@ spool files were read is committed with it. It never crashes over what somebody 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from hashlib import blake2b
 from itertools import accumulate
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from daemon import spool_erasing, spool_reading
 from daemon.clock_and_chance import Chance
-from daemon.entry_making import EntryMaker, Examples
+from daemon.entry_making import EntryMaker, Examples, Waiting
 from daemon.event_kinds import EVENT_REFUSED, LINE_QUARANTINED, SPOOL_FINISHED, own_event
 from daemon.event_log import AppendFailed, Entry, EventLog, Found, IdsExist
 from daemon.line_batch import LineBatch, Outcome
@@ -376,7 +376,7 @@ class Intake:
             ]
             try:
                 asides = [one for one in kept_unfit + lines_kept if one.kept.id not in known]
-                entries = self._on_disk_first(batch, asides, now)
+                entries = self._on_disk_first(batch, asides, known, now)
                 self._append([*entries, *ends], read_to, full_sync=full_sync or bool(ends))
                 return batch
             except IdsExist as error:
@@ -386,15 +386,27 @@ class Intake:
                 known |= found
                 batch.settle_known(known, self._content_of, self.rules.redact)
 
-    def _on_disk_first(self, batch: LineBatch, asides: Sequence[_Aside], now: int) -> list[Entry]:
+    def _on_disk_first(
+        self, batch: LineBatch, asides: Sequence[_Aside], known: Container[str], now: int
+    ) -> list[Entry]:
         """The entries to commit, after what they rest on is on disk: keys of what is sealed, and lines kept aside."""
+        came = batch.targets_came(self._waiting_for)
         self._sealing.commit()
         if asides:
             self._quarantine.keep([aside.kept for aside in asides])
         entries = batch.numbered(self._log.head().seq)
+        entries += [entry for entry in came if entry.id not in known]
         entries += [self._refusal(now) for _ in range(len(batch.refused) + batch.refused_unfit)]
         entries += [_quarantined(*aside) for aside in asides]
         return entries
+
+    def _waiting_for(self, event_ids: Iterable[str]) -> dict[str, list[Waiting]]:
+        """The events in the log that aim at these, which come only now."""
+        columns = ("seq", "id", "subject", "sealed")
+        return {
+            event_id: [Waiting(*self._log.read_after(seq - 1, 1, columns)[0]) for seq in seqs]
+            for event_id, seqs in self._examples.waiting_for(event_ids).items()
+        }
 
     def _append(self, entries: Sequence[Entry], read_to: Mapping[str, int | None], *, full_sync: bool = False) -> None:
         """One commit, together with the positions; those of files that are gone by now are dropped with it."""
