@@ -13,7 +13,7 @@ from hashlib import blake2b
 from itertools import accumulate
 from json import dumps
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daemon import spool_erasing, spool_reading
 from daemon.clock_and_chance import Chance
@@ -32,6 +32,7 @@ from daemon.spool_reading import Line, Piece, SpoolReader, Unfit, Unread
 FINISHED = -1  # as a spool position: all of it is committed, the file may go
 ASK_FOR_LOCKS_EVERY = 8  # looks: how often a silent file is asked whether its host is gone
 ENDED_AT_ONCE = 64  # each is held open until the commit
+TOLD_ONE_BY_ONE = 20  # bad lines of one source in one batch: more are one event, or a flood would fill the log
 ROW_BYTES = 64 << 20  # longer lines are kept aside as files
 
 Place = Callable[[int], tuple[str, int]]  # the line's number → its source and where in it
@@ -396,8 +397,8 @@ class Intake:
             self._quarantine.keep([aside.kept for aside in asides])
         entries = batch.numbered(self._log.head().seq)
         entries += [entry for entry in came if entry.id not in known]
-        entries += [self._refusal(now) for _ in range(len(batch.refused) + batch.refused_unfit)]
-        entries += [_quarantined(*aside) for aside in asides]
+        entries += self._refusals(len(batch.refused) + batch.refused_unfit, now)
+        entries += [entry for entry in _told_aside(asides) if entry.id not in known]
         return entries
 
     def _waiting_for(self, event_ids: Iterable[str]) -> dict[str, list[Waiting]]:
@@ -465,23 +466,47 @@ class Intake:
         place = f"{source}:{start}:".encode()
         return "q-" + blake2b(place + line, key=self._log.salt, digest_size=12).hexdigest()
 
-    def _refusal(self, now: int) -> Entry:
-        return own_event(EVENT_REFUSED, {"reason": "its subject was forgotten"}, now, self._chance)
+    def _refusals(self, count: int, now: int) -> list[Entry]:
+        """An event for each refused line, or one for very many."""
+        body: dict[str, Any] = {"reason": "its subject was forgotten"}
+        if count > TOLD_ONE_BY_ONE:
+            return [own_event(EVENT_REFUSED, body | {"count": count}, now, self._chance)]
+        return [own_event(EVENT_REFUSED, body, now, self._chance) for _ in range(count)]
 
 
 def _as_bytes(line: Line) -> bytes:
     return line.encode() if isinstance(line, str) else line
 
 
-def _quarantined(kept: Kept, reason: str) -> Entry:
+def _told_aside(asides: Sequence[_Aside]) -> list[Entry]:
+    """An event for each line; where one source sent very many in one batch, one event for all of those."""
+    by_source: dict[str, list[_Aside]] = {}
+    for aside in asides:
+        by_source.setdefault(aside.kept.source, []).append(aside)
+    entries: list[Entry] = []
+    for some in by_source.values():
+        entries += [_quarantined(some)] if len(some) > TOLD_ONE_BY_ONE else [_quarantined([one]) for one in some]
+    return entries
+
+
+def _quarantined(asides: Sequence[_Aside]) -> Entry:
+    first, last = asides[0].kept, asides[-1].kept
+    told_id = first.id if len(asides) == 1 else _id_of_all(asides)
     body = {
-        "source": kept.source,
-        "offset": kept.place,
-        "length": kept.length,
-        "reason": reason,
-        "quarantine_id": kept.id,
+        "source": first.source,
+        "offset": first.place,
+        "length": first.length if len(asides) == 1 else sum(one.kept.length for one in asides),
+        "reason": asides[0].public_reason,
+        "quarantine_id": first.id,
     }
-    return Entry(kept.id, LINE_QUARANTINED.stored_as, kept.received_at, kept.received_at, body=dumps(body))
+    if len(asides) > 1:
+        body |= {"count": len(asides), "last_offset": last.place}
+    return Entry(told_id, LINE_QUARANTINED.stored_as, first.received_at, first.received_at, body=dumps(body))
+
+
+def _id_of_all(asides: Sequence[_Aside]) -> str:
+    """The same for the same lines; their own ids are keyed hashes, so that nobody can know it beforehand."""
+    return "q-" + blake2b("".join(one.kept.id for one in asides).encode(), digest_size=12).hexdigest()
 
 
 def _places(pieces: Sequence[Piece]) -> Place:

@@ -143,8 +143,8 @@ class LineBatch:
 
     def targets_came(self, waiting_of: Callable[[Iterable[str]], dict[str, list[Waiting]]]) -> list[Entry]:
         """What is known now of events that came before the ones in this batch that they revise."""
-        entries = {entry.id: entry for entry in self.entries.values()}
-        waiting = waiting_of(entries)
+        waiting = waiting_of(entry.id for entry in self.entries.values())
+        entries = {entry.id: entry for entry in self.entries.values() if entry.id in waiting}
         told = (self._making.target_came(one, entries[target]) for target in waiting for one in waiting[target])
         return [entry for entry in told if entry is not None]
 
