@@ -68,6 +68,8 @@ class Status:
         quarantine_reason: str | None,
         views_at: int,
         redactions: list[tuple[str, str | None]] | None = None,
+        waiting: int = 0,
+        waiting_since: int | None = None,
     ) -> None:
         self.state_dir = state_dir
         self.config_path = config_path
@@ -83,6 +85,8 @@ class Status:
         self.quarantine_reason = quarantine_reason
         self.views_at = views_at
         self.redactions = redactions or []
+        self.waiting = waiting
+        self.waiting_since = waiting_since
 
     @property
     def running(self) -> bool:
@@ -133,6 +137,8 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         quarantine_reason=_newest_reason(quarantine["newest"]),
         views_at=summary["position"],
         redactions=_redactions(table, config_path),
+        waiting=summary["waiting"],
+        waiting_since=summary["waiting_since"],
     )
 
 

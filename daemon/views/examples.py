@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from daemon.views import saying
 from daemon.views.aiming import Aiming
+from daemon.views.awaiting import Awaiting
 from daemon.views.chains import Chains
 from daemon.views.columns import Columns
 from daemon.views.folding import FEEDBACK_RECORDED, OUTPUT_RECORDED, TARGET_CAME, Wants, kind_name
@@ -102,6 +103,7 @@ class Examples:
         }
         self.names = {column: Names(cap) for column, cap in name_caps.items()}
         self.volume = Volume()
+        self.awaiting = Awaiting(self.signals, self._have_output)
         self._index = KeyIndex()
         self._chains = Chains()
         self._facts = Columns(FACTS)
@@ -252,6 +254,7 @@ class Examples:
             **_as_read(page, OUTPUT_COLUMNS, rows),
         )
         come = self._learn_outputs(start)
+        self.awaiting.came(int(self._chains.lengths(parts.examples[rows[come]]).sum()))
         self.volume.add(page.whole("received_at")[rows], types, OUTPUTS)
         self._move_early_feedback(parts.examples[rows[come]], types[come])
 
@@ -288,6 +291,12 @@ class Examples:
         types = self._types_of(self.signals["example"][signals])
         self.volume.move(self.signals["received_at"][signals], np.zeros(len(types), np.int32), types)
 
+    def _have_output(self, examples: NDArray[np.int32]) -> Mask:
+        have = np.zeros(len(examples), np.bool_)
+        about = np.flatnonzero(examples >= 0)
+        have[about] = self._facts["output"][examples[about]] >= 0
+        return have
+
     def _types_of(self, examples: NDArray[Any]) -> NDArray[np.int32]:
         """The artifact type of each example's output; none where it has not come."""
         types = np.zeros(len(examples), np.int32)
@@ -309,6 +318,7 @@ class Examples:
             **_as_read(page, SIGNAL_COLUMNS, rows),
         )
         self._learn_signals(self.signals.rows - len(rows))
+        self.awaiting.add(self.signals.rows - len(rows))
         types = np.where(own_types != NOT_GIVEN, own_types, self._types_of(examples))
         self.volume.add(received_at, types, FEEDBACK)
 
@@ -340,6 +350,7 @@ class Examples:
             self._mark(self.signals["example"][learnt], self.signals["says"][learnt])
         if len(attached):
             self._chains.attach(attached, self.signals["example"][attached].astype(np.int64))
+            self.awaiting.attached(attached)
             self._recount(attached)
 
     def _take_raters(self, page: Page, came: Ints, before: int) -> None:
@@ -402,6 +413,7 @@ class Examples:
         for column, names in self.names.items():
             cells |= {f"name/{column}/{number}": name for number, name in names.take_unsaved()}
         cells |= {f"volume/{key}": value for key, value in self.volume.take_cells().items()}
+        cells |= self.awaiting.take_cells()
         return cells | {f"pending/{key}": value for key, value in self.aiming.pending.take_cells().items()}
 
     def restore(self, cells: Mapping[str, str]) -> None:
@@ -416,6 +428,7 @@ class Examples:
         self._learn_outputs(0)
         self._learn_signals(0)
         self._learn_raters(0)
+        self.awaiting.restore(cells.get("waiting"))
 
     def digest(self) -> str:
         key, ranks = self.keys["key"], {column: names.ranks() for column, names in self.names.items()}
@@ -443,6 +456,7 @@ class Examples:
             {column: sorted(name for name in names.listed() if name) for column, names in self.names.items()},
             sorted(volume),
             sorted([int(seqs[row]), target_id] for row, target_id in self.aiming.pending.items()),
+            self.awaiting.count,
         ]
 
 
