@@ -6,15 +6,17 @@ It writes nothing but new keys; appending is the intake's.
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from daemon import sides
+from daemon.event_kinds import TARGET_CAME
 from daemon.event_log import NOT_COME_YET, Entry, Found
 from daemon.received import (
     FeedbackRecorded,
@@ -48,6 +50,10 @@ class Examples(Protocol):
 
     def rated_judge_examples(self) -> int: ...
 
+    def key_at(self, seq: int) -> int | None: ...
+
+    def waiting_for(self, event_ids: Iterable[str]) -> dict[str, list[int]]: ...
+
 
 def _text(line: Line) -> str:
     return line if isinstance(line, str) else line.decode()
@@ -61,6 +67,15 @@ def _as_int64(digest: bytes) -> int:
 def aimed_at(event: Recorded) -> str | None:
     """The id of the event that this one supersedes or retracts."""
     return event.supersedes or event.retracts if type(event) is FeedbackRecorded else None
+
+
+class Waiting(NamedTuple):
+    """An event that came before the one that it revises, as it lies in the log."""
+
+    seq: int
+    id: str
+    subject: int | None
+    sealed: bytes | None
 
 
 class EntryMaker:
@@ -142,16 +157,33 @@ class Batch:
             self._here = {event.id: event for event in reversed(events)}  # of two with one id the first will stay
 
     def _key_of(self, event: Recorded) -> int | None:
-        for _ in range(len(self._here) + 2):  # a target in the batch may itself have one
-            if event.output_id is not None or event.output is not None:
-                return self._maker.output_key(event.output_id or event.id)
-            target = aimed_at(event) or ""
+        if event.output_id is not None or event.output is not None:
+            return self._maker.output_key(event.output_id or event.id)
+        target, passed = aimed_at(event), set[str]()
+        while target and target not in passed:  # events may supersede each other in a ring
+            passed.add(target)
             if target in self._found:
-                return self._found[target].output_key
-            if target not in self._here:
+                found = self._found[target]
+                key = self._maker.examples.key_at(found.seq) if found.output_key is None else found.output_key
+                if key is not None:
+                    return key
+                target = self._aim_further(found)
+            elif target in self._here:
+                event = self._here[target]
+                if event.output_id is not None or event.output is not None:
+                    return self._maker.output_key(event.output_id or event.id)
+                target = aimed_at(event)
+            else:
                 return self._key_of_simple(target)
-            event = self._here[target]
-        return None  # a ring of events that supersede each other
+        return None
+
+    def _aim_further(self, found: Found) -> str | None:
+        """What an event of the log, which waits for it, aims at; it may be in this batch."""
+        body = json.loads(found.body)
+        target: str | None = body.get("supersedes") or body.get("retracts")
+        if target and target not in self._here and target not in self._found:
+            self._found |= self._maker.find([target])
+        return target
 
     def _key_of_simple(self, target: str) -> int | None:
         """An event of this batch that brought its own output is the output; anything else is not known yet."""
@@ -225,6 +257,71 @@ class Batch:
         if early and key is not None:
             self._pseudonyms[key] = made
         return made
+
+    # What waited for its target
+
+    def target_came(self, waiting: Waiting, target: Entry) -> Entry | None:
+        """What is known of an event now that the one came which it revises: whose it is, and which rater's.
+
+        None where there is nothing to tell: in the clear, or readable for nobody any more.
+        """
+        if waiting.subject is None or waiting.sealed is None or target.output_key is None:
+            return None
+        private = self._sealing.unseal(waiting.subject, waiting.sealed, waiting.id)
+        if private is None:
+            return None
+        becomes, under = self._find_its_place(waiting.subject, target.output_key)
+        if target.subject is not None and target.subject != waiting.subject:
+            self._sealing.join(waiting.subject, target.subject)
+        rater = private.get("rater")
+        return Entry(
+            id=self._own_id(waiting, target),
+            kind=TARGET_CAME.stored_as,
+            received_at=self._now,
+            occurred_at=self._now,
+            output_key=target.output_key,
+            rater_key=self._rater_key(rater, under) if rater is not None and under != waiting.subject else None,
+            target_seq=waiting.seq,
+            subject=becomes,
+            body=to_json({"event": waiting.id, "target": target.id}).decode(),
+        )
+
+    def _find_its_place(self, early: int, key: int) -> tuple[int | None, int | None]:
+        """What becomes the output's pseudonym by it, and under which its rater counts, as if it had come in order."""
+        known, subject = self._known_pseudonym(key), self._sealing.subject_of(early)
+        if known is not None and known != early:
+            is_owners = subject is None or self._sealing.owns(subject, known)
+            beside = None if is_owners or subject is None else self._sealing.found_beside(known, subject)
+            self._sealing.join(early, beside or known)
+            return None, known if is_owners else beside or early
+        if known is None and key in self._outputs:  # in the clear: to speak of it makes nobody its subject
+            return None, None if subject is None else self._sealing.pseudonym_of(subject)
+        self._pseudonyms[key] = early
+        return early, early
+
+    def _known_pseudonym(self, key: int) -> int | None:
+        if key not in self._pseudonyms:
+            self._learn_more(key)
+        return self._pseudonyms.get(key)
+
+    def _learn_more(self, key: int) -> None:
+        rows = self._maker.examples.find(np.array([key], np.int64))
+        if rows[0] >= 0:
+            if self._maker.examples.has_output(rows)[0]:
+                self._outputs.add(key)
+            if subject := int(self._maker.examples.subject_of(rows)[0]):
+                self._pseudonyms[key] = subject
+
+    def _rater_key(self, rater: str, under: int | None) -> int | None:
+        try:
+            return self._identifier_key(rater, under)
+        except SubjectForgotten:
+            return None
+
+    def _own_id(self, waiting: Waiting, target: Entry) -> str:
+        """The same for the same two, so that it is told once."""
+        told = f"{waiting.id}\0{target.id}".encode()
+        return "t-" + blake2b(told, key=self._maker.salt, digest_size=12).hexdigest()
 
     # The row
 

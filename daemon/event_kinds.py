@@ -48,6 +48,9 @@ LINE_QUARANTINED = Kind("line_quarantined", 1, "something was received that coul
 EVENT_REFUSED = Kind("event_refused", 1, "an event of a forgotten subject came; nothing of it was kept")
 SUBJECT_FORGOTTEN = Kind("subject_forgotten", 1, "a subject was forgotten; the keys of its events are destroyed")
 SPOOL_FINISHED = Kind("spool_finished", 1, "a spool file was read to its end, committed, and deleted")
+TARGET_CAME = Kind(
+    "target_came", 1, "what an earlier event named came: whose that event is, and which rater's, is known now"
+)
 DAEMON_STARTED = Kind("daemon_started", 1, "the daemon began its work")
 DAEMON_STOPPED = Kind("daemon_stopped", 1, "the daemon ended in order")
 CONFIG_RELOADED = Kind("config_reloaded", 1, "the daemon took over a changed configuration")
@@ -62,6 +65,7 @@ KINDS: dict[str, Kind] = {
         EVENT_REFUSED,
         SUBJECT_FORGOTTEN,
         SPOOL_FINISHED,
+        TARGET_CAME,
         DAEMON_STARTED,
         DAEMON_STOPPED,
         CONFIG_RELOADED,

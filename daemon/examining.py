@@ -31,6 +31,7 @@ LITTLE_BYTES, TOO_LITTLE_BYTES = 2 << 30, 256 << 20
 CLOCK_SLACK_US = 60_000_000
 STALE_SPOOL_US = 3600 * 1_000_000
 FAR_BEHIND = 10_000
+LONG_WAITED_US = 86_400 * 1_000_000
 
 
 class Finding(NamedTuple):
@@ -54,6 +55,7 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
         distributions(),
         spools(status, oldest_unread(state_dir / "spool", status.log.read_to), clock.now()),
         quarantine(status),
+        feedback(status, clock.now()),
         views(status),
         unfinished_forgetting(state_dir),
         redaction(status),
@@ -190,6 +192,17 @@ def quarantine(status: Status) -> Finding:
         return Finding("quarantine", OK, "empty")
     found = f"{status.quarantined} came that could not be taken in, the newest: {status.quarantine_reason}"
     return Finding("quarantine", WARN, found, "correct the program that sent it; see adaptd events tail")
+
+
+def feedback(status: Status, now: int) -> Finding:
+    """Early feedback waits for its output; what has waited for a day names an output that nobody recorded."""
+    if status.waiting_since is None:
+        return Finding("feedback", OK, "none waits for its output")
+    found = f"{status.waiting:,} on outputs that have not come, the oldest since {moment_of(status.waiting_since)[:19]}"
+    if now - status.waiting_since < LONG_WAITED_US:
+        return Finding("feedback", OK, found)
+    step = "see that your program gives the output_id that record_output returned: adaptd feedback list"
+    return Finding("feedback", WARN, found, step)
 
 
 def views(status: Status) -> Finding:

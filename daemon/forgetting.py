@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from daemon import spool_erasing
 from daemon.clock_and_chance import Chance, new_id
-from daemon.event_kinds import SUBJECT_FORGOTTEN, own_event
+from daemon.event_kinds import SUBJECT_FORGOTTEN, TARGET_CAME, own_event
 from daemon.event_log import Entry, EventLog
 from daemon.intake import Intake
 from daemon.line_naming import ids_in, subjects_in
@@ -176,8 +176,8 @@ def _blank_spooled(
 def _count_events(log: EventLog, pseudonyms: set[int], tell: Tell) -> int:
     count = seq = 0
     newest = log.head().seq
-    while pseudonyms and (rows := log.read_after(seq, PAGE_EVENTS, ("seq", "subject"))):
-        count += sum(subject in pseudonyms for _, subject in rows)
+    while pseudonyms and (rows := log.read_after(seq, PAGE_EVENTS, ("seq", "subject", "kind"))):
+        count += sum(subject in pseudonyms for _, subject, kind in rows if kind != TARGET_CAME.stored_as)
         seq = rows[-1][0]
         tell("looking through the log", seq, newest)
     return count

@@ -7,17 +7,17 @@ spool files were read is committed with it. It never crashes over what somebody 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from hashlib import blake2b
 from itertools import accumulate
 from json import dumps
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daemon import spool_erasing, spool_reading
 from daemon.clock_and_chance import Chance
-from daemon.entry_making import EntryMaker, Examples
+from daemon.entry_making import EntryMaker, Examples, Waiting
 from daemon.event_kinds import EVENT_REFUSED, LINE_QUARANTINED, SPOOL_FINISHED, own_event
 from daemon.event_log import AppendFailed, Entry, EventLog, Found, IdsExist
 from daemon.line_batch import LineBatch, Outcome
@@ -32,6 +32,7 @@ from daemon.spool_reading import Line, Piece, SpoolReader, Unfit, Unread
 FINISHED = -1  # as a spool position: all of it is committed, the file may go
 ASK_FOR_LOCKS_EVERY = 8  # looks: how often a silent file is asked whether its host is gone
 ENDED_AT_ONCE = 64  # each is held open until the commit
+TOLD_ONE_BY_ONE = 20  # bad lines of one source in one batch: more are one event, or a flood would fill the log
 ROW_BYTES = 64 << 20  # longer lines are kept aside as files
 
 Place = Callable[[int], tuple[str, int]]  # the line's number → its source and where in it
@@ -376,7 +377,7 @@ class Intake:
             ]
             try:
                 asides = [one for one in kept_unfit + lines_kept if one.kept.id not in known]
-                entries = self._on_disk_first(batch, asides, now)
+                entries = self._on_disk_first(batch, asides, known, now)
                 self._append([*entries, *ends], read_to, full_sync=full_sync or bool(ends))
                 return batch
             except IdsExist as error:
@@ -386,15 +387,27 @@ class Intake:
                 known |= found
                 batch.settle_known(known, self._content_of, self.rules.redact)
 
-    def _on_disk_first(self, batch: LineBatch, asides: Sequence[_Aside], now: int) -> list[Entry]:
+    def _on_disk_first(
+        self, batch: LineBatch, asides: Sequence[_Aside], known: Container[str], now: int
+    ) -> list[Entry]:
         """The entries to commit, after what they rest on is on disk: keys of what is sealed, and lines kept aside."""
+        came = batch.targets_came(self._waiting_for)
         self._sealing.commit()
         if asides:
             self._quarantine.keep([aside.kept for aside in asides])
         entries = batch.numbered(self._log.head().seq)
-        entries += [self._refusal(now) for _ in range(len(batch.refused) + batch.refused_unfit)]
-        entries += [_quarantined(*aside) for aside in asides]
+        entries += [entry for entry in came if entry.id not in known]
+        entries += self._refusals(len(batch.refused) + batch.refused_unfit, now)
+        entries += [entry for entry in _told_aside(asides) if entry.id not in known]
         return entries
+
+    def _waiting_for(self, event_ids: Iterable[str]) -> dict[str, list[Waiting]]:
+        """The events in the log that aim at these, which come only now."""
+        columns = ("seq", "id", "subject", "sealed")
+        return {
+            event_id: [Waiting(*self._log.read_after(seq - 1, 1, columns)[0]) for seq in seqs]
+            for event_id, seqs in self._examples.waiting_for(event_ids).items()
+        }
 
     def _append(self, entries: Sequence[Entry], read_to: Mapping[str, int | None], *, full_sync: bool = False) -> None:
         """One commit, together with the positions; those of files that are gone by now are dropped with it."""
@@ -453,23 +466,47 @@ class Intake:
         place = f"{source}:{start}:".encode()
         return "q-" + blake2b(place + line, key=self._log.salt, digest_size=12).hexdigest()
 
-    def _refusal(self, now: int) -> Entry:
-        return own_event(EVENT_REFUSED, {"reason": "its subject was forgotten"}, now, self._chance)
+    def _refusals(self, count: int, now: int) -> list[Entry]:
+        """An event for each refused line, or one for very many."""
+        body: dict[str, Any] = {"reason": "its subject was forgotten"}
+        if count > TOLD_ONE_BY_ONE:
+            return [own_event(EVENT_REFUSED, body | {"count": count}, now, self._chance)]
+        return [own_event(EVENT_REFUSED, body, now, self._chance) for _ in range(count)]
 
 
 def _as_bytes(line: Line) -> bytes:
     return line.encode() if isinstance(line, str) else line
 
 
-def _quarantined(kept: Kept, reason: str) -> Entry:
+def _told_aside(asides: Sequence[_Aside]) -> list[Entry]:
+    """An event for each line; where one source sent very many in one batch, one event for all of those."""
+    by_source: dict[str, list[_Aside]] = {}
+    for aside in asides:
+        by_source.setdefault(aside.kept.source, []).append(aside)
+    entries: list[Entry] = []
+    for some in by_source.values():
+        entries += [_quarantined(some)] if len(some) > TOLD_ONE_BY_ONE else [_quarantined([one]) for one in some]
+    return entries
+
+
+def _quarantined(asides: Sequence[_Aside]) -> Entry:
+    first, last = asides[0].kept, asides[-1].kept
+    told_id = first.id if len(asides) == 1 else _id_of_all(asides)
     body = {
-        "source": kept.source,
-        "offset": kept.place,
-        "length": kept.length,
-        "reason": reason,
-        "quarantine_id": kept.id,
+        "source": first.source,
+        "offset": first.place,
+        "length": first.length if len(asides) == 1 else sum(one.kept.length for one in asides),
+        "reason": asides[0].public_reason,
+        "quarantine_id": first.id,
     }
-    return Entry(kept.id, LINE_QUARANTINED.stored_as, kept.received_at, kept.received_at, body=dumps(body))
+    if len(asides) > 1:
+        body |= {"count": len(asides), "last_offset": last.place}
+    return Entry(told_id, LINE_QUARANTINED.stored_as, first.received_at, first.received_at, body=dumps(body))
+
+
+def _id_of_all(asides: Sequence[_Aside]) -> str:
+    """The same for the same lines; their own ids are keyed hashes, so that nobody can know it beforehand."""
+    return "q-" + blake2b("".join(one.kept.id for one in asides).encode(), digest_size=12).hexdigest()
 
 
 def _places(pieces: Sequence[Piece]) -> Place:

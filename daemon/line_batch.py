@@ -5,11 +5,11 @@ Only the sorting: it reads no file, asks no log, and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from daemon.entry_making import Batch, aimed_at
+from daemon.entry_making import Batch, Waiting, aimed_at
 from daemon.event_log import Entry, Found
 from daemon.line_redacting import Redact, without_private
 from daemon.received import NotUsable, Recorded, canonical, read_line, same_received
@@ -140,6 +140,13 @@ class LineBatch:
             if aimed is not None and aimed <= newest + place:
                 entries[place] = entry._replace(target_seq=aimed)
         return entries
+
+    def targets_came(self, waiting_of: Callable[[Iterable[str]], dict[str, list[Waiting]]]) -> list[Entry]:
+        """What is known now of events that came before the ones in this batch that they revise."""
+        waiting = waiting_of(entry.id for entry in self.entries.values())
+        entries = {entry.id: entry for entry in self.entries.values() if entry.id in waiting}
+        told = (self._making.target_came(one, entries[target]) for target in waiting for one in waiting[target])
+        return [entry for entry in told if entry is not None]
 
     def outcomes(self, newest_before: int) -> list[Outcome]:
         """What became of each line, after a commit that followed on `newest_before`."""

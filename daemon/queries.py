@@ -73,6 +73,8 @@ class Status:
         rated_judge_examples: int = 0,
         config_faults: Sequence[str] = (),
         redactions: list[tuple[str, str | None]] | None = None,
+        waiting: int = 0,
+        waiting_since: int | None = None,
     ) -> None:
         self.state_dir = state_dir
         self.config_path = config_path
@@ -90,6 +92,8 @@ class Status:
         self.rated_judge_examples = rated_judge_examples
         self.config_faults = list(config_faults)
         self.redactions = redactions or []
+        self.waiting = waiting
+        self.waiting_since = waiting_since
 
     @property
     def running(self) -> bool:
@@ -155,6 +159,8 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         rated_judge_examples=summary["rated_judge_examples"],
         config_faults=faults_of(config_path, os.environ),
         redactions=_redactions(table, config_path),
+        waiting=summary["waiting"],
+        waiting_since=summary["waiting_since"],
     )
 
 

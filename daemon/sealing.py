@@ -130,29 +130,43 @@ class Sealing:
         self._refuse_forgotten(subject)
         self._write("INSERT OR IGNORE INTO owners VALUES (?, ?, 0)", (subject, pseudonym))
         self._write(
-            "INSERT OR IGNORE INTO owners SELECT ?, pseudonym, 0 FROM keys WHERE beside = ?", (subject, pseudonym)
+            "INSERT OR IGNORE INTO owners SELECT :subject, pseudonym, 0 FROM keys "
+            "WHERE beside = :it OR beside IN (SELECT pseudonym FROM keys WHERE beside = :it)",
+            {"subject": subject, "it": pseudonym},
+        )
+
+    def join(self, early: int, pseudonym: int) -> None:
+        """What lies under `early` turns out to be said of what lies under the other: who owns that owns it too."""
+        self._write("UPDATE keys SET beside = ? WHERE pseudonym = ? AND beside IS NULL", (pseudonym, early))
+        self._write(
+            "INSERT OR IGNORE INTO owners SELECT subject, ?, 0 FROM owners WHERE pseudonym = ?", (early, pseudonym)
         )
 
     def pseudonym_beside(self, pseudonym: int, subject: str) -> int:
         """For this subject's feedback on an output under another's pseudonym: a key that either's leaving destroys."""
-        if self._known.get(subject) == pseudonym or self._owns(subject, pseudonym):
+        if self._known.get(subject) == pseudonym or self.owns(subject, pseudonym):
             return pseudonym
         self._refuse_forgotten(subject)
         self._key(pseudonym)  # of an output whose subject was forgotten nothing more is said
-        row = self._connection.execute(
-            "SELECT k.pseudonym FROM keys k JOIN owners o ON o.pseudonym = k.pseudonym "
-            "WHERE k.beside = ? AND o.subject = ?",
-            (pseudonym, subject),
-        ).fetchone()
-        if row:
-            return int(row[0])
+        found = self.found_beside(pseudonym, subject)
+        if found is not None:
+            return found
         made = self._new_key(subject, own=False, beside=pseudonym)
         self._write(
             "INSERT OR IGNORE INTO owners SELECT subject, ?, 0 FROM owners WHERE pseudonym = ?", (made, pseudonym)
         )
         return made
 
-    def _owns(self, subject: str, pseudonym: int) -> bool:
+    def found_beside(self, pseudonym: int, subject: str) -> int | None:
+        """The key beside that one for this subject, where there is one already."""
+        row = self._connection.execute(
+            "SELECT k.pseudonym FROM keys k JOIN owners o ON o.pseudonym = k.pseudonym "
+            "WHERE k.beside = ? AND o.subject = ?",
+            (pseudonym, subject),
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    def owns(self, subject: str, pseudonym: int) -> bool:
         query = "SELECT 1 FROM owners WHERE subject = ? AND pseudonym = ?"
         return self._connection.execute(query, (subject, pseudonym)).fetchone() is not None
 
@@ -246,7 +260,7 @@ class Sealing:
 
     # Keeping
 
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+    def _write(self, statement: str, values: tuple[Any, ...] | dict[str, Any]) -> None:
         with self._undone_on_error():
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")

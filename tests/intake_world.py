@@ -76,6 +76,33 @@ class SlowExamples:
     def has_output(self, rows):
         return np.array([any(event["side"] for event in self._about(row)) for row in rows.tolist()], np.bool_)
 
+    def _signal(self, seq):
+        return next(event for event in self._events if event["seq"] == seq)
+
+    def _target_of(self, event):
+        """The event that this one names, when it is there."""
+        return next((other for other in self._events if other["id"] == _named_by(event)), None)
+
+    def key_at(self, seq):
+        event, passed = self._signal(seq), set()
+        while event is not None and event["output_key"] is None and event["seq"] not in passed:
+            passed.add(event["seq"])
+            event = self._target_of(event)
+        return event["output_key"] if event else None
+
+    def waiting_for(self, event_ids):
+        unknown = [event for event in self._events if event["says"] and event["output_key"] is None]
+        unknown = [(event, _named_by(event)) for event in unknown if self.key_at(event["seq"]) is None]
+        found = {event_id: self._waiting_for(event_id, unknown) for event_id in event_ids} if unknown else {}
+        return {event_id: seqs for event_id, seqs in found.items() if seqs}
+
+    def _waiting_for(self, event_id, unknown):
+        found, names = [], {event_id}
+        while more := [event for event, named in unknown if event["seq"] not in found and named in names]:
+            found += [event["seq"] for event in more]
+            names |= {event["id"] for event in more}
+        return found
+
     def side_of_bucket(self, bucket):
         return SIDES.index(self._sides.get(bucket, ""))
 
@@ -88,6 +115,11 @@ class SlowExamples:
             and any(JUDGING & set((event["says"] or "").split("+")) for event in about)
             for about in every
         )
+
+
+def _named_by(event):
+    body = json.loads(event["body"])
+    return body.get("supersedes") or body.get("retracts")
 
 
 class World:

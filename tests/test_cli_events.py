@@ -190,3 +190,15 @@ def test_show_tells_what_was_kept_aside(folder, capsys):
     (folder / "state" / "quarantine.db").unlink()
     assert main(["events", "show", aside["id"]]) == 0
     assert "quarantine.db, which could not be read here: unable to open" in capsys.readouterr().out
+
+
+def test_many_lines_in_one_event_are_told_as_many(folder, capsys):
+    """The first is shown, and that there are others."""
+    made_state.spool(folder, [{"kind": f"nonsense {number}"} for number in range(30)], rotation=2)
+    assert main(["forget", "nobody", "--yes"]) == 0
+    capsys.readouterr()
+    assert main(["events", "tail", "-n", "50", "--json"]) == 0
+    (flood,) = [event for event in documents(capsys) if event["body"].get("count")]
+    assert main(["events", "show", flood["id"]]) == 0
+    out = capsys.readouterr().out
+    assert "this is the first of 30 lines; all lie in quarantine.db, with their places and reasons" in out

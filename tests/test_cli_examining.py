@@ -48,7 +48,7 @@ def test_a_healthy_place_is_told_line_by_line(folder, capsys):
     names = [line.split()[1] for line in lines if not line.startswith(" ")]
     assert names == [
         *("config", "sqlite", "disk", "clock", "permissions", "modules", "installed"),
-        *("spool", "quarantine", "views", "forgetting", "redaction", "torch", "gpu"),
+        *("spool", "quarantine", "feedback", "views", "forgetting", "redaction", "torch", "gpu"),
     ]
     assert "ok    permissions  databases 0600 or 0640, folder its owner's, spool 2770" in lines
     assert any(line.startswith("warn  quarantine   1 came that could not be taken in") for line in lines)
@@ -172,6 +172,19 @@ def test_the_oldest_unread_file_counts(folder):
     spool = folder / "state" / "spool"
     assert examining.oldest_unread(spool, {}) == path.stat().st_mtime_ns // 1000
     assert examining.oldest_unread(spool, {path.name: path.stat().st_size}) is None
+
+
+def test_feedback_whose_output_does_not_come():
+    """For a day it is early; then it names an output that nobody recorded."""
+    assert examining.feedback(a_status(), NOW).found == "none waits for its output"
+    early = examining.feedback(a_status(waiting=1_200, waiting_since=NOW - 23 * HOUR), NOW)
+    assert (early.level, early.found) == (
+        "ok",
+        "1,200 on outputs that have not come, the oldest since 2023-11-13T23:13:20",
+    )
+    lost = examining.feedback(a_status(waiting=1, waiting_since=NOW - 25 * HOUR), NOW)
+    assert lost.level == "warn"
+    assert lost.next_step.startswith("see that your program gives the output_id that record_output returned")
 
 
 def test_views_that_are_behind():

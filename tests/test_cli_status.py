@@ -153,7 +153,7 @@ def test_the_same_as_json(folder, capsys):
     assert document["log"]["newest_at"] == "2023-11-14T22:13:20.000000Z"
     assert document["log"]["newest_age_seconds"] > 0
     assert document["outputs"] == {"total": 2, "today": 0}
-    assert document["feedback"] == {"total": 2, "today": 0}
+    assert document["feedback"] == {"total": 2, "today": 0, "waiting": 0, "waiting_since": None}
     assert {"artifact_type": "erd", "outputs": 1, "feedback": 1} in document["artifact_types"]
     assert document["spool"]["files"] == document["spool"]["unread_files"] == 1
     assert document["spool"]["unread_bytes"] > 50
@@ -226,6 +226,18 @@ def test_the_environment_counts_for_status(folder, capsys, monkeypatch):
     monkeypatch.setenv("ADAPTD__LOG__DURABILITY", "normal")
     assert main(["status"]) == 0
     assert "durability  normal (" in capsys.readouterr().out
+
+
+def test_feedback_without_an_output_is_told(folder, capsys):
+    """How much, and for how long: somebody gives a wrong output_id."""
+    page = page_of(a_status(waiting=1_200, waiting_since=NOW - 3 * 86_400_000_000), NOW, 80)
+    assert "feedback    8,000 in all, 40 today; 1,200 without output, the oldest 3 days" in page
+    made_state.spool(folder, [{"kind": "feedback_recorded/1", "id": "x", "output_id": "wrong", "score": 1}], rotation=2)
+    assert main(["forget", "nobody", "--yes"]) == 0
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["feedback"]
+    assert (told["waiting"], told["waiting_since"][-1]) == (1, "Z")
 
 
 def test_what_is_redacted_is_told(folder, capsys):

@@ -320,6 +320,84 @@ class TestSubjects:
         for event in early:
             assert "anna" in both_views.owners(event["subject"])
 
+    def test_a_revision_before_the_revised_goes_with_its_outputs_subject(self, both_views):
+        """Whether the output is there, or comes last of all."""
+        taken(both_views, output("o", subject="anna"))
+        there = taken(both_views, feedback("g", supersedes="f", comment="on o"))[0]
+        assert both_views.owners(there["subject"]) == []
+        taken(both_views, feedback("f", "o", score=1))
+        assert both_views.owners(there["subject"]) == ["anna"]
+        later = taken(both_views, feedback("k", supersedes="h", comment="on p"))[0]
+        taken(both_views, feedback("h", "p", score=1))
+        taken(both_views, output("p", subject="anna"))
+        assert both_views.owners(later["subject"]) == ["anna"]
+        late = taken(both_views, feedback("l", "p", comment="late"))[0]
+        assert late["subject"] == later["subject"]
+
+    def test_so_does_one_of_an_output_itself(self, both_views):
+        """A retraction that overtook it, with its reasons."""
+        (early,) = taken(both_views, feedback("f", retracts="o", rationale="it names Zoe"))
+        taken(both_views, output("o", subject="anna"))
+        assert both_views.owners(early["subject"]) == ["anna"]
+
+    def test_so_does_one_of_a_revision_that_waits_itself(self, both_views):
+        """However many there are, in one batch or one by one, and those that come after it was found out."""
+        rows = taken(both_views, feedback("c", supersedes="b", comment="3"), feedback("d", supersedes="c", comment="4"))
+        rows += taken(both_views, feedback("b", supersedes="a", comment="2"))
+        assert [both_views.owners(event["subject"]) for event in rows] == [[]] * 3
+        rows += taken(both_views, feedback("a", "o", comment="1"), feedback("e", supersedes="d", comment="5"))
+        rows += taken(both_views, feedback("f", supersedes="c", comment="6"))
+        taken(both_views, output("o", subject="anna"))
+        assert [both_views.owners(event["subject"]) for event in rows] == [["anna"]] * 6
+
+    def test_one_by_another_subject_belongs_to_both(self, both_views):
+        """As when it had come in order; a key that is beside the output's already counts on."""
+        early = taken(both_views, feedback("g", supersedes="f", comment="x", subject="ben"))[0]
+        taken(both_views, output("o", subject="anna"))
+        beside = taken(both_views, feedback("h", "o", comment="y", subject="ben"))[0]
+        taken(both_views, feedback("f", "o", score=1))
+        assert both_views.owners(early["subject"]) == ["anna", "ben"]
+        late = taken(both_views, feedback("i", "o", comment="z", subject="ben"))[0]
+        assert late["subject"] == beside["subject"]
+
+    def test_one_beside_an_early_key_goes_with_the_output_that_comes_last(self, both_views):
+        """Early feedback by nobody, a key beside its own for Ben, and Ben's revision beside that."""
+        (early,) = taken(both_views, feedback("g", supersedes="f", comment="x", subject="ben"))
+        taken(both_views, feedback("c", "o", comment="z"), feedback("h", "o", comment="y", subject="ben"))
+        taken(both_views, feedback("f", "o", score=1))
+        taken(both_views, output("o", subject="anna"))
+        assert both_views.owners(early["subject"]) == ["anna", "ben"]
+
+    def test_one_of_a_public_output_makes_nobody_its_subject(self, both_views):
+        """What is said of it later lies in the clear."""
+        early, other = taken(
+            both_views,
+            feedback("g", supersedes="i", comment="x"),
+            feedback("h", supersedes="i", comment="y", subject="mallory"),
+        )
+        taken(both_views, inline("i"))
+        (late,) = taken(both_views, feedback("k", "i", comment="z"))
+        assert late["subject"] is None
+        assert (both_views.owners(early["subject"]), both_views.owners(other["subject"])) == ([], ["mallory"])
+
+    def test_what_came_is_told_once(self, both_views):
+        """By an event of its own, which names both; sending again tells nothing more."""
+        lines = (feedback("g", supersedes="f", comment="x", rater="ann"), feedback("f", "o", score=1))
+        first, second = (taken(both_views, each)[0] for each in lines)
+        (came,) = both_views.rows("target_came")
+        assert json.loads(came["body"]) == {"event": "g", "target": "f"}
+        assert (came["target_seq"], came["output_key"]) == (first["seq"], second["output_key"])
+        both_views.send(*lines)
+        taken(both_views, feedback("h", "o", score=2))
+        assert len(both_views.rows("target_came")) == 1
+
+    def test_of_one_that_nobody_can_read_any_more_nothing_is_told(self, both_views):
+        """Its subject was forgotten before its target came."""
+        (early,) = taken(both_views, feedback("g", supersedes="f", comment="x", subject="ben"))
+        both_views.sealing.destroy(both_views.sealing.mark_of("ben"), [early["subject"]], NOW)
+        taken(both_views, feedback("f", "o", score=1))
+        assert both_views.rows("target_came") == []
+
     def test_that_was_forgotten_is_refused(self, both_views):
         """Nothing of the event is kept, and the log says no more than that one came."""
         both_views.forget("anna")

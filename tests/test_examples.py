@@ -12,7 +12,17 @@ from daemon.views.examples import Examples
 from daemon.views.page import Vocabulary
 from daemon.views.store import fold_next
 from tests.contracts.any_view import AnyView, Saved
-from tests.contracts.view_histories import DAY, entries_of, histories, judged, key_of, log_of, shuffled, volume_of
+from tests.contracts.view_histories import (
+    DAY,
+    entries_of,
+    histories,
+    judged,
+    key_of,
+    log_of,
+    shuffled,
+    volume_of,
+    waiting_of,
+)
 
 
 class TestExamplesView(AnyView):
@@ -132,6 +142,24 @@ def told(*events):
 def judgement(*events):
     (one,) = as_dicts(folded(log_of(told(*events)))).values()
     return one
+
+
+@given(histories(), st.integers(0, 1000), st.integers(1, 9))
+@settings(max_examples=200, deadline=None)
+def test_what_waits_for_its_output_is_counted(history, seed, page):
+    """How much, and since when, as it is told after every page and after a start; in any order of arrival."""
+    history = shuffled(history, seed)
+    log, examples, position, count, vocabulary = log_of(history), Examples(), 0, 1, Vocabulary()
+    saved = Saved()
+    while count:
+        position, count = fold_next(log, [examples], position, page, vocabulary)
+        saved.save(examples)
+        waiting = waiting_of(history[:position])
+        oldest = log.read_after(waiting[0] - 1, 1, ("received_at",))[0][0] if waiting else None
+        assert (examples.awaiting.count, examples.awaiting.since()) == (len(waiting), oldest)
+        assert saved.cells.get("waiting") == (f"{len(waiting)} {oldest}" if waiting else None)
+    again = saved.load(Examples())
+    assert (again.awaiting.count, again.awaiting.since()) == (examples.awaiting.count, examples.awaiting.since())
 
 
 def test_a_raters_second_score_replaces_the_first():

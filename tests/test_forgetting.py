@@ -332,3 +332,18 @@ class TestEncryptAll:
         place.forget()
         assert place.holding(SECRET) == place.holding(NAME) == []
         assert place.text_of("n-1") == {"input": "nobodys", "output": "nobodys output"}
+
+
+def test_what_came_before_what_it_revises_is_forgotten_too(place, host):
+    """It named neither the subject nor the output; and it counts as no event of its own that this was found out."""
+    host.write(feedback("too-early", supersedes="revised", comment=f"{SECRET} revised", rater="ann"))
+    place.turn()
+    host.write(feedback("revised", output_id="a-9", score=1))
+    place.turn()
+    host.write(line("a-9", output="late", subject=NAME))
+    place.turn()
+    assert place.text_of("too-early")["comment"] == f"{SECRET} revised"
+    before = sum(row["subject"] is not None and row["kind"] != "target_came/1" for row in place.rows())
+    assert place.forget().events == before - len([row for row in place.rows() if row["id"] == "b-1"])
+    assert place.text_of("too-early") is None
+    assert rebuild_digests(place.state.log) == place.state.views.digests()

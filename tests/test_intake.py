@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daemon.event_log import AppendFailed
-from daemon.intake import FINISHED, IntakeReport, IntakeRules
+from daemon.intake import FINISHED, TOLD_ONE_BY_ONE, IntakeReport, IntakeRules
 from daemon.line_batch import Outcome
 from tests.intake_world import NOW, World, feedback, inline, line, output
 
@@ -430,6 +430,44 @@ class TestQuarantine:
         world.host().write(b"bad", b"bad")
         world.take()
         assert len(world.quarantined()) == 4
+
+    def test_tells_of_a_flood_once_a_batch_and_source(self, world):
+        """A log that grew by an event for each bad line would be filled by them; every line is kept all the same."""
+        bad = [b"bad %d" % number for number in range(2 * TOLD_ONE_BY_ONE)]
+        first, second = world.host(1), world.host(2)
+        first.write(inline("a"), *bad)
+        second.write(*bad[:TOLD_ONE_BY_ONE])
+        world.take()
+        flood, *few = sorted(world.quarantined(), key=lambda body: body["source"])
+        place = len(inline("a")) + 1
+        assert flood == {
+            "source": f"spool/{first.path.name}",
+            "offset": place,
+            "length": sum(map(len, bad)),
+            "reason": "not one whole JSON object in UTF-8",
+            "quarantine_id": flood["quarantine_id"],
+            "count": len(bad),
+            "last_offset": place + sum(map(len, bad)) + len(bad) - 1 - len(bad[-1]),
+        }
+        assert len(few) == TOLD_ONE_BY_ONE
+        assert world.quarantine.find(flood["quarantine_id"]).raw == bad[0]
+        assert len(world.quarantine) == 3 * TOLD_ONE_BY_ONE
+
+    def test_tells_of_a_flood_that_is_sent_again_once(self, world):
+        """The same lines in the same places; other lines are told of."""
+        bad = [b"bad %d" % number for number in range(50)]
+        for _ in range(2):
+            assert all(outcome.error for outcome in world.send(*bad))
+        world.send(*bad, b"more")
+        assert [body["count"] for body in world.quarantined()] == [50, 51]
+        assert len(world.quarantine) == 51
+
+    def test_tells_of_many_refused_events_once(self, world):
+        """Of a forgotten subject whose program goes on sending."""
+        world.forget("anna")
+        world.send(*(inline(f"a{number}", subject="anna") for number in range(50)))
+        world.send(*(inline(f"b{number}", subject="anna") for number in range(2)))
+        assert [body.get("count", 1) for body in bodies(world, "event_refused")] == [50, 1, 1]
 
     def test_that_fails_keeps_the_line_where_it_is(self, world, monkeypatch):
         """No position moves and no event is appended before the line is safe."""

@@ -126,3 +126,19 @@ def test_reading_it_loads_neither_numpy_nor_msgspec(path):
     )
     done = subprocess.run([sys.executable, "-S", "-c", code, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_feedback_that_waits_for_its_output_is_told(tmp_path, log):
+    """How much, and since when; nothing of it once the output has come."""
+    with Views.open(tmp_path / "views.db", log) as views:
+        views.catch_up()
+        assert (read_summary(tmp_path / "views.db")["waiting"], views.examples.listed("artifact_type")[0]) == (0, None)
+        log.append([Entry("w", "feedback_recorded/1", 77, 5, output_key=123, says="up")])
+        log.append([Entry("x", "feedback_recorded/1", 88, 5, output_key=123, says="up")])
+        views.catch_up()
+        found = read_summary(tmp_path / "views.db")
+        assert (found["waiting"], found["waiting_since"]) == (2, 77)
+        log.append([Entry("o", "output_recorded/1", 99, 5, output_key=123, side="learn", bucket=1)])
+        views.catch_up()
+        found = read_summary(tmp_path / "views.db")
+        assert (found["waiting"], found["waiting_since"]) == (0, None)

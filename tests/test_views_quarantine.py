@@ -39,3 +39,16 @@ def test_a_long_reason_is_cut():
     log = MemoryEventLog(b"salt")
     log.append([quarantined(1, "x" * 5000)])
     assert fold_all(Quarantine(), log, 7).newest[1]["reason"] == "x" * 300
+
+
+def test_an_event_for_many_counts_as_many():
+    """A flood is told in one; what is no number counts as none."""
+    log = MemoryEventLog(b"salt")
+    log.append([quarantined(1, "one")])
+    for number, (kind, count) in enumerate(
+        [("line_quarantined", 700), ("event_refused", 30), ("line_quarantined", "x")]
+    ):
+        log.append([Entry(f"m{number}", f"{kind}/1", 5, 0, body=json.dumps({"reason": "r", "count": count}))])
+    view = fold_all(Quarantine(), log, 2)
+    assert view.totals == {"line_quarantined": 701, "event_refused": 30}
+    assert view.newest[2]["count"] == 700

@@ -108,6 +108,8 @@ def _show(options: argparse.Namespace, reader: EventReader) -> int:
     print(harmless(json.dumps(body, ensure_ascii=False, indent=2)))
     if "quarantine_id" in body:
         print(harmless(reader.kept_aside(body["quarantine_id"])))
+    if body.get("count", 1) > 1 and "quarantine_id" in body:
+        print(f"this is the first of {body['count']:,} lines; all lie in quarantine.db, with their places and reasons")
     return 0
 
 

@@ -112,7 +112,12 @@ def as_document(found: Status, now: int) -> dict[str, object]:
             "newest_age_seconds": None if newest_at is None else max(0, now - newest_at) / 1e6,
         },
         "outputs": {"total": found.volume.outputs, "today": found.today.outputs},
-        "feedback": {"total": found.volume.feedback, "today": found.today.feedback},
+        "feedback": {
+            "total": found.volume.feedback,
+            "today": found.today.feedback,
+            "waiting": found.waiting,
+            "waiting_since": None if found.waiting_since is None else moment_of(found.waiting_since),
+        },
         "artifact_types": [
             {"artifact_type": name, "outputs": one.outputs, "feedback": one.feedback}
             for name, one in found.artifact_types
@@ -146,7 +151,7 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
         "durability": PROMISES.get(found.durability, found.durability),
         "log": _log(found, now),
         "outputs": f"{found.volume.outputs:,} in all, {found.today.outputs:,} today",
-        "feedback": f"{found.volume.feedback:,} in all, {found.today.feedback:,} today",
+        "feedback": f"{found.volume.feedback:,} in all, {found.today.feedback:,} today" + _waiting(found, now),
         "spool": _spool(found),
         "quarantine": _quarantine(found),
         "promotion": "first needs " + " and ".join(found.missing_for_promotion),
@@ -165,6 +170,13 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
 def _config(found: Status) -> str:
     until_then = "the daemon goes on with what it has read" if found.running else "the daemon will not start"
     return f"WRONG in {count_of(len(found.config_faults), 'place')}: {until_then}"
+
+
+def _waiting(found: Status, now: int) -> str:
+    """Of what was said of outputs that have not come; a wrong output_id shows here."""
+    if found.waiting_since is None:
+        return ""
+    return f"; {found.waiting:,} without output, the oldest {age_of(now - found.waiting_since)}"
 
 
 def _daemon(found: Status) -> str:

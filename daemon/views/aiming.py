@@ -39,6 +39,17 @@ class Aiming:
             unknown |= (targets == 0) & retracts[codes]
         return np.flatnonzero(unknown)
 
+    def waiting_for(self, event_id: str) -> list[int]:
+        """The seqs of the signals that wait for this event, and of those that aim at these, however far."""
+        rows, seqs = list(self.pending.rows_for(event_id)), self._signals["seq"]
+        found: dict[int, None] = {}
+        while rows:
+            row = rows.pop()
+            if row not in found:  # they may aim at each other in a ring
+                found[row] = None
+                rows += self._followers.get(int(seqs[row]), ())
+        return [int(seqs[row]) for row in found]
+
     def learn_order(self, start: int) -> None:
         """Signals from row `start` on are new: do their numbers still rise?"""
         seqs = self._signals["seq"][max(start - 1, 0) :]
@@ -84,12 +95,17 @@ class Aiming:
         if isinstance(target_id, str):
             self.pending.add(row, target_id)
 
-    def _example_of(self, seq: int) -> int:
-        """What the signal with this number is about."""
+    def row_of(self, seq: int) -> int:
+        """The row of the signal with this number, UNKNOWN when there is none."""
         seqs = self._signals["seq"]
         places = np.searchsorted(seqs, [seq]) if self._in_order else np.flatnonzero(seqs == seq)
         found = [place for place in places.tolist() if place < len(seqs) and seqs[place] == seq]
-        return int(self._signals["example"][found[0]]) if found else UNKNOWN
+        return found[0] if found else UNKNOWN
+
+    def _example_of(self, seq: int) -> int:
+        """What the signal with this number is about."""
+        row = self.row_of(seq)
+        return UNKNOWN if row == UNKNOWN else int(self._signals["example"][row])
 
     def _attach(self, queue: list[tuple[int, int]], attached: list[int]) -> None:
         """Signals with the example of their target, where that is known; those that aim at them follow."""

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from daemon.views import saying
 from daemon.views.aiming import Aiming
+from daemon.views.awaiting import Awaiting
 from daemon.views.chains import Chains
 from daemon.views.columns import Columns
-from daemon.views.folding import FEEDBACK_RECORDED, OUTPUT_RECORDED, Wants, kind_name
+from daemon.views.folding import FEEDBACK_RECORDED, OUTPUT_RECORDED, TARGET_CAME, Wants, kind_name
 from daemon.views.key_index import UNKNOWN, KeyIndex
 from daemon.views.names import FIRST, NOT_GIVEN, Names
 from daemon.views.page import Ints, Mask, Page
@@ -70,10 +71,11 @@ _READ = tuple(
 
 
 class _Parts(NamedTuple):
-    """Which rows of a page bring outputs, which are feedback, and which example each row is about (-1: none)."""
+    """Which rows of a page bring outputs, are feedback, or tell of targets that came; each row's example (-1: none)."""
 
     outputs: Ints
     feedback: Ints
+    came: Ints
     examples: Ints
 
 
@@ -81,7 +83,7 @@ class Examples:
     """One row for each output that was recorded or spoken of."""
 
     name = "examples"
-    version = 3
+    version = 4
 
     def __init__(self, name_caps: Mapping[str, int] = NAME_CAPS) -> None:
         self.keys = Columns({"key": "<i8"})
@@ -89,15 +91,19 @@ class Examples:
         self.signals = Columns(SIGNAL_COLUMNS)
         self.aiming = Aiming(self.signals)
         self.subjects = Columns({"example": "<i4", "seq": "<i8", "subject": "<i8"})
+        self.raters = Columns({"seq": "<i8", "rater_key": "<i8"})  # of what came before what it revises
+        self._raters_to_come: dict[int, int] = {}
         self.tables: Mapping[str, Columns] = {
             "keys": self.keys,
             "outputs": self.outputs,
             "signals": self.signals,
             "subjects": self.subjects,
             "found_targets": self.aiming.found,
+            "raters": self.raters,
         }
         self.names = {column: Names(cap) for column, cap in name_caps.items()}
         self.volume = Volume()
+        self.awaiting = Awaiting(self.signals, self._have_output)
         self._index = KeyIndex()
         self._chains = Chains()
         self._facts = Columns(FACTS)
@@ -129,6 +135,17 @@ class Examples:
     def side_of_bucket(self, bucket: int) -> int:
         """0 none yet, 1 learn, 2 validate, 3 judge."""
         return int(self._side_of_bucket[bucket])
+
+    def key_at(self, seq: int) -> int | None:
+        """The key of the output that the feedback with this number is about; None while that is not known."""
+        row = self.aiming.row_of(seq)
+        example = UNKNOWN if row == UNKNOWN else int(self.signals["example"][row])
+        return None if example == UNKNOWN else int(self.keys["key"][example])
+
+    def waiting_for(self, event_ids: Iterable[str]) -> dict[str, list[int]]:
+        """By the ids that anything waits for: the numbers of the events that do, directly or by another that does."""
+        awaited = self.aiming.pending.awaited(event_ids) if self.aiming.pending else []
+        return {event_id: self.aiming.waiting_for(event_id) for event_id in awaited}
 
     def rated_judge_examples(self) -> int:
         """How many outputs of the judge side were ever given a score, thumb, category, correction or preference."""
@@ -165,6 +182,7 @@ class Examples:
         self._take_outputs(page, parts)
         self._take_feedback(page, parts)
         self._aim(page, parts, before)
+        self._take_raters(page, parts.came, before)
 
     def _parts(self, page: Page) -> _Parts:
         codes, kinds = page.coded("kind")
@@ -174,9 +192,11 @@ class Examples:
         inline = feedback & np.array([side is not None for side in sides])[side_codes]
         brings = np.array([name == OUTPUT_RECORDED for name in names])[codes] | inline
         examples = np.full(page.events, UNKNOWN, np.int64)
-        about = np.flatnonzero((feedback | brings) & (page.whole("output_key") != 0))
+        came = np.array([name == TARGET_CAME for name in names])[codes]
+        about = np.flatnonzero((feedback | brings | came) & (page.whole("output_key") != 0))
         examples[about] = self._rows_of(page.whole("output_key")[about])
-        return _Parts(np.flatnonzero(brings & (examples != UNKNOWN)), np.flatnonzero(feedback), examples)
+        outputs = np.flatnonzero(brings & (examples != UNKNOWN))
+        return _Parts(outputs, np.flatnonzero(feedback), np.flatnonzero(came), examples)
 
     def _rows_of(self, keys: Ints) -> Ints:
         """The rows of these keys; new keys get new rows, in the order in which they appear."""
@@ -235,6 +255,7 @@ class Examples:
             **_as_read(page, OUTPUT_COLUMNS, rows),
         )
         come = self._learn_outputs(start)
+        self.awaiting.came(int(self._chains.lengths(parts.examples[rows[come]]).sum()))
         self.volume.add(page.whole("received_at")[rows], types, OUTPUTS)
         self._move_early_feedback(parts.examples[rows[come]], types[come])
 
@@ -271,6 +292,12 @@ class Examples:
         types = self._types_of(self.signals["example"][signals])
         self.volume.move(self.signals["received_at"][signals], np.zeros(len(types), np.int32), types)
 
+    def _have_output(self, examples: NDArray[np.int32]) -> Mask:
+        have = np.zeros(len(examples), np.bool_)
+        about = np.flatnonzero(examples >= 0)
+        have[about] = self._facts["output"][examples[about]] >= 0
+        return have
+
     def _types_of(self, examples: NDArray[Any]) -> NDArray[np.int32]:
         """The artifact type of each example's output; none where it has not come."""
         types = np.zeros(len(examples), np.int32)
@@ -292,6 +319,7 @@ class Examples:
             **_as_read(page, SIGNAL_COLUMNS, rows),
         )
         self._learn_signals(self.signals.rows - len(rows))
+        self.awaiting.add(self.signals.rows - len(rows))
         types = np.where(own_types != NOT_GIVEN, own_types, self._types_of(examples))
         self.volume.add(received_at, types, FEEDBACK)
 
@@ -323,7 +351,35 @@ class Examples:
             self._mark(self.signals["example"][learnt], self.signals["says"][learnt])
         if len(attached):
             self._chains.attach(attached, self.signals["example"][attached].astype(np.int64))
+            self.awaiting.attached(attached)
             self._recount(attached)
+
+    def _take_raters(self, page: Page, came: Ints, before: int) -> None:
+        """Whose revision came before what it revises: it counts as the same rater's from now on."""
+        told = came[page.whole("rater_key")[came] != 0]
+        if len(told):
+            start = self.raters.rows
+            seqs, raters = page.whole("target_seq")[told], page.whole("rater_key")[told]
+            self.raters.append(len(told), seq=seqs, rater_key=raters)
+            self._learn_raters(start)
+        if self._raters_to_come:  # a log that is fed in another order
+            new = set(self.signals["seq"][before:].tolist())
+            for seq in new & self._raters_to_come.keys():
+                self._set_rater(seq, self._raters_to_come.pop(seq))
+
+    def _learn_raters(self, start: int) -> None:
+        for seq, rater in zip(
+            self.raters["seq"][start:].tolist(), self.raters["rater_key"][start:].tolist(), strict=True
+        ):
+            self._set_rater(seq, rater)
+
+    def _set_rater(self, seq: int, rater: int) -> None:
+        row = self.aiming.row_of(seq)
+        if row == UNKNOWN:
+            self._raters_to_come[seq] = rater
+        else:
+            self.signals["rater_key"][row] = rater
+            self._mark(self.signals["example"][[row]], self.signals["says"][[row]])
 
     # What holds now
 
@@ -360,6 +416,7 @@ class Examples:
         cells |= {f"volume/{key}": value for key, value in self.volume.take_cells().items()}
         if (rated := self.rated_judge_examples()) != self._saved_rated:
             cells["count/rated_judge"], self._saved_rated = str(rated), rated
+        cells |= self.awaiting.take_cells()
         return cells | {f"pending/{key}": value for key, value in self.aiming.pending.take_cells().items()}
 
     def restore(self, cells: Mapping[str, str]) -> None:
@@ -374,6 +431,8 @@ class Examples:
         self._learn_subjects(0)
         self._learn_outputs(0)
         self._learn_signals(0)
+        self._learn_raters(0)
+        self.awaiting.restore(cells.get("waiting"))
 
     def digest(self) -> str:
         key, ranks = self.keys["key"], {column: names.ranks() for column, names in self.names.items()}
@@ -401,6 +460,7 @@ class Examples:
             {column: sorted(name for name in names.listed() if name) for column, names in self.names.items()},
             sorted(volume),
             sorted([int(seqs[row]), target_id] for row, target_id in self.aiming.pending.items()),
+            self.awaiting.count,
         ]
 
 

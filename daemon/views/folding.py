@@ -13,6 +13,7 @@ from daemon.views.page import Page
 
 OUTPUT_RECORDED = "output_recorded"
 FEEDBACK_RECORDED = "feedback_recorded"
+TARGET_CAME = "target_came"
 
 
 class Wants(NamedTuple):

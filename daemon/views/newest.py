@@ -18,7 +18,10 @@ TEXT_KEPT = 300  # characters
 
 
 class NewestOfKinds:
-    """Totals over all events of `kinds` and the details of the newest `KEPT`, by seq."""
+    """Totals over all events of `kinds` and the details of the newest `KEPT`, by seq.
+
+    An event with a `count` stands for as many.
+    """
 
     name: str
     version: int
@@ -52,7 +55,7 @@ class NewestOfKinds:
         return list(zip(seqs, (kind_name(kinds[code]) for code in codes[rows].tolist()), received, strict=True))
 
     def _take(self, seq: int, kind: str, received_at: int, body: Mapping[str, Any]) -> None:
-        self.totals[kind] += 1
+        self.totals[kind] += _count(body.get("count", 1))
         for name in self.summed:
             self.totals[name] += _count(body.get(name))
         self.newest[seq] = {"seq": seq, "kind": kind, "received_at": received_at} | {

@@ -7,7 +7,7 @@ memory. Which one that is depends on the log alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 CAP = 100_000
 
@@ -38,6 +38,16 @@ class Pending:
         if not rows:
             del self._rows_of[target_id]
         self._changed.add(row)
+
+    def rows_for(self, event_id: str) -> list[int]:
+        """The rows that wait for this id."""
+        return self._rows_of.get(event_id, [])
+
+    def awaited(self, event_ids: Iterable[str]) -> list[str]:
+        """Those of the ids that anything waits for, in their order."""
+        ids = list(event_ids)
+        awaited = self._rows_of.keys() & set(ids)  # goes through the smaller of the two
+        return [event_id for event_id in ids if event_id in awaited] if awaited else []
 
     def take(self, event_id: str) -> list[int]:
         """The rows that waited for this id; they wait no longer."""

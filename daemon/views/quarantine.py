@@ -9,6 +9,6 @@ class Quarantine(NewestOfKinds):
     """Lines set aside and events refused."""
 
     name = "quarantine"
-    version = 1
+    version = 2
     kinds = ("line_quarantined", "event_refused")
-    details = ("source", "offset", "length", "reason", "quarantine_id", "id")
+    details = ("source", "offset", "length", "reason", "quarantine_id", "id", "count")

@@ -6,7 +6,7 @@ the file; it takes the old one's place when it has caught up. One read of a page
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -77,6 +77,12 @@ class CurrentExamples:
 
     def side_of_bucket(self, bucket: int) -> int:
         return self._examples().side_of_bucket(bucket)
+
+    def key_at(self, seq: int) -> int | None:
+        return self._examples().key_at(seq)
+
+    def waiting_for(self, event_ids: Iterable[str]) -> dict[str, list[int]]:
+        return self._examples().waiting_for(event_ids)
 
     def rated_judge_examples(self) -> int:
         return self._examples().rated_judge_examples()

@@ -109,10 +109,17 @@ def _volume(examples: _Cells) -> dict[str, Any]:
     return {
         "outputs": sum(one[1] for one in types),
         "feedback": sum(one[2] for one in types),
+        **_waiting(examples.under("waiting").get("")),
         "artifact_types": _shown(named, names),
         "other_artifact_types": _together(named[TYPES_SHOWN:] + [one for one in types if one[0] == _BEYOND]),
         "days": _days(examples, names),
     }
+
+
+def _waiting(text: str | None) -> dict[str, Any]:
+    """Feedback whose output has not come: how much, and since when (None when there is none)."""
+    count, since = map(int, text.split()) if text else (0, None)
+    return {"waiting": count, "waiting_since": since}
 
 
 def _together(types: list[_Type]) -> dict[str, int]:

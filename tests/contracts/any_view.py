@@ -47,7 +47,25 @@ def _mixed(entries, own, rng):
         entry._replace(target_seq=entry.target_seq + shift) if (entry.target_seq or 0) > 0 else entry
         for entry in entries
     ]
-    return [*head, *moved, *([] if head else own)]
+    return [*head, *moved, *([] if head else own), *_came([*head, *moved], rng)]
+
+
+def _came(entries, rng):
+    """What intake tells of events that came before what they revise; here of any event."""
+    places = rng.sample(range(len(entries)), min(len(entries), rng.randrange(4)))
+    return [
+        Entry(
+            f"came-{place}",
+            "target_came/1",
+            entries[place].received_at,
+            entries[place].received_at,
+            output_key=entries[place].output_key,
+            rater_key=rng.choice((None, 7, 8)),
+            target_seq=place + 1,
+            subject=rng.choice((None, 5)),
+        )
+        for place in places
+    ]
 
 
 def fold_all(fold, log, page):

@@ -195,6 +195,13 @@ def judged(history):
     return {output: _judge(output, arrived, about, by_id) for output in outputs}
 
 
+def waiting_of(history):
+    """The feedback whose output has not come, by its number in order of arrival."""
+    by_id = {event["id"]: event for event in history}
+    brought = {event["output"] for event in history if event.get("brings")}
+    return [seq for seq, event in enumerate(history, 1) if event["says"] and _about(event, by_id) not in brought]
+
+
 def _about(event, by_id):
     seen = set()
     while event is not None and event.get("output") is None and event["id"] not in seen:

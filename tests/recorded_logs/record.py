@@ -73,7 +73,9 @@ LINES: tuple[tuple[dict[str, Any], ...], ...] = (
         feedback("out of range", output_id="out-1", score=101.0),
         {"kind": "rejected/1", "id": "r-1", "call": "record_feedback", "field": "score", "reason": "not a number"},
         *(feedback(f"rated-{number}", output_id=f"many-{number}", score=float(number * 2)) for number in range(40)),
+        feedback("overtook", supersedes="overtaken", score=7.0, rater="ann", comment="before what it revises"),
     ),
+    (feedback("overtaken", output_id="out-2", score=8.0, rater="ann"),),
 )
 
 
