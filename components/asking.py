@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 from components.bad_input import BadInput, one_of, same_length
 from components.bad_input import scores as check_scores
 from components.choosing import Choice, check_budget, check_finite, check_labelled, check_pool
-from components.clustering import Floats, Places, Rows, kmeans
+from components.clustering import Floats, Places, Rows, blocks, kmeans
 from components.coverage import Spread, by_balls, by_gradient, farthest_first, pure_radius
-from components.light_probe import GOOD_SCORE, fit_probe
+from components.large_pools import EXACT_UP_TO, shortlist_of, typical_of_many
+from components.light_probe import GOOD_SCORE, Probe, fit_probe
 from components.typicality import typical_rows
 from components.uncertainty import check_probabilities, entropies, margins
 
-EXACT_UP_TO = 50_000  # rows; beyond, what clusters works on a shortlist
 LEAST_LABELS, MOST_LABELS, LABELS_PER_CLASS = 200, 500, 3  # when typicality has given what it can
+_BLOCK = 16_384
 _SHORTLIST = 10  # times the budget: the least certain rows among which clusters are made
 
 Terms = dict[str, NDArray[Any]]
@@ -43,6 +44,8 @@ class AskPool:
     labels: NDArray[Any]  # aligned with labelled, or empty
     given: NDArray[Any] | None  # probabilities (rows, classes)
     rng: np.random.Generator
+    over: str = "auto"
+    how: str = "exact"
     free: Places = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +54,7 @@ class AskPool:
         self.free = np.flatnonzero(free)
 
     def points(self) -> Floats:
+        check_finite(self.embeddings)
         return np.asarray(self.embeddings, dtype=np.float32)
 
     def classes(self) -> int:
@@ -62,12 +66,23 @@ class AskPool:
 
     def beliefs(self, strategy: str) -> NDArray[Any]:
         """Probabilities of all rows: the model's, or the probe's."""
+        return self.given if self.given is not None else self._probe(strategy).believe(self.embeddings)
+
+    def unsure(self, strategy: str, measure: Callable[[NDArray[Any]], NDArray[np.float32]]) -> NDArray[np.float32]:
+        """A measure of every row's beliefs; what a probe believes of a million rows is not kept."""
         if self.given is not None:
-            return self.given
+            return measure(self.given)
+        probe, found = self._probe(strategy), np.empty(len(self.embeddings), dtype=np.float32)
+        for at, block in blocks(self.embeddings, _BLOCK):
+            found[at] = measure(probe.believe(block))
+        return found
+
+    def _probe(self, strategy: str) -> Probe:
         if not len(self.labels):
             step = "Give probabilities or labels, or use typical_then_margin, which begins without either."
             raise BadInput(f"strategy {strategy}", "neither probabilities nor labels", "one of them", step)
-        return fit_probe(np.asarray(self.embeddings[self.labelled]), self.labels).believe(self.embeddings)
+        check_finite(self.embeddings)
+        return fit_probe(self.embeddings[self.labelled], self.labels)
 
 
 def choose_to_ask(
@@ -79,14 +94,17 @@ def choose_to_ask(
     labels: Sequence[Any] | NDArray[Any] = (),
     scores: Sequence[float] | NDArray[Any] = (),
     probabilities: NDArray[Any] | None = None,
+    over: str = "auto",
     rng: np.random.Generator,
 ) -> Choice:
     """Rows to ask about, the first the most wanted, out of those that are not labelled.
 
     `labels` or `scores` (0-100, a success from 70) are aligned with `labelled`; `probabilities` are a model's, for all
-    rows. Raises BadInput for a pool, budget or value that cannot be worked with, or above the strategy's ask_limit.
+    rows. Above 50,000 rows typicality looks at a shortlist, or at all of them with over="all"; all else is exact.
+    Raises BadInput for a pool, budget or value that cannot be worked with, or above the strategy's ask_limit.
     """
     one_of("strategy", strategy, STRATEGIES)
+    one_of("over", over, ("auto", "all"))
     rows = check_pool(embeddings)
     limit = ask_limit(strategy)
     if limit is not None and len(rows) > limit:
@@ -99,12 +117,10 @@ def choose_to_ask(
         _classes_of(places, labels, scores),
         None if probabilities is None else check_probabilities(probabilities, len(rows)),
         rng,
+        over,
     )
-    asked = check_budget(budget, len(pool.free))
-    if strategy not in _WITHOUT_EMBEDDINGS:
-        check_finite(rows)
-    chosen, terms = _STRATEGIES[strategy](pool, asked)
-    return Choice(chosen, terms, strategy)
+    chosen, terms = _STRATEGIES[strategy](pool, check_budget(budget, len(pool.free)))
+    return Choice(chosen, terms, strategy, pool.how)
 
 
 def ask_limit(strategy: str) -> int | None:
@@ -137,13 +153,13 @@ def _random(pool: AskPool, budget: int) -> Picks:
 
 
 def _margin(pool: AskPool, budget: int) -> Picks:
-    apart = margins(pool.beliefs("margin"))
+    apart = pool.unsure("margin", margins)
     rows = pool.free[least(apart[pool.free], budget)]
     return rows, {"margin": apart[rows]}
 
 
 def _entropy(pool: AskPool, budget: int) -> Picks:
-    unsure = entropies(pool.beliefs("entropy"))
+    unsure = pool.unsure("entropy", entropies)
     rows = pool.free[least(-unsure[pool.free], budget)]
     return rows, {"entropy": unsure[rows]}
 
@@ -154,18 +170,31 @@ def _badge(pool: AskPool, budget: int) -> Picks:
 
 
 def _typiclust(pool: AskPool, budget: int) -> Picks:
-    found = typical_rows(pool.points(), pool.labelled, budget, pool.rng)
-    return found.rows, found.terms()
+    count = len(pool.embeddings)
+    if count <= EXACT_UP_TO:
+        found = typical_rows(pool.points(), pool.labelled, budget, pool.rng)
+        return found.rows, found.terms()
+    if pool.over == "all":
+        check_finite(pool.embeddings)
+        found = typical_of_many(pool.embeddings, pool.labelled, budget, pool.rng)
+        pool.how = f"all {count} rows, the nearest 32 of each cluster compared"
+        return found.rows, found.terms()
+    places = shortlist_of(count, pool.labelled, budget, pool.rng)
+    some = pool.embeddings[places]
+    check_finite(some, places)
+    found = typical_of_many(some, np.searchsorted(places, pool.labelled), budget, pool.rng)
+    pool.how = f"shortlist of {len(places)} of {count} rows, one of each stretch of {count / len(places):.1f}"
+    return places[found.rows], found.terms()
 
 
 def _cluster_margin(pool: AskPool, budget: int) -> Picks:
-    apart = margins(pool.beliefs("cluster_margin"))
-    unsure = pool.free[least(apart[pool.free], min(len(pool.free), _SHORTLIST * budget))]
-    of_row = kmeans(pool.embeddings[unsure], budget, pool.rng).of_row
-    # unsure is in order of margin: the first row of each cluster is its best, and goes before all second ones.
-    rows = unsure[first_of_each(of_row, budget)]
-    cluster = of_row[first_of_each(of_row, budget)]
-    return rows, {"margin": apart[rows], "cluster": cluster}
+    apart = pool.unsure("cluster_margin", margins)
+    unsure = pool.free[least(apart[pool.free], _SHORTLIST * budget)]
+    points = pool.embeddings[unsure]
+    check_finite(points, unsure)
+    of_row = kmeans(points, budget, pool.rng).of_row
+    best = first_of_each(of_row, budget)  # unsure is in order of margin
+    return unsure[best], {"margin": apart[unsure[best]], "cluster": of_row[best]}
 
 
 def _k_center(pool: AskPool, budget: int) -> Picks:
@@ -256,4 +285,3 @@ _STRATEGIES: dict[str, Callable[[AskPool, int], Picks]] = {
 }
 STRATEGIES: tuple[str, ...] = tuple(_STRATEGIES)
 _LIMITS = dict.fromkeys(("badge", "k_center", "probcover", "v2_mix"), EXACT_UP_TO)
-_WITHOUT_EMBEDDINGS = ("random",)

@@ -99,9 +99,7 @@ class BleuCounts:
 def score(matches: NDArray[Any], totals: NDArray[Any], length: Ints, closest: Ints, smoothing: str) -> Floats:
     """BLEU from its counts: orders along the first axis, anything along the others."""
     logs = _log_precisions(matches.astype(np.float64), totals.astype(np.float64), length, smoothing)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        short = np.exp(1.0 - closest / np.maximum(length, 1))
-    penalty = np.where(length > closest, 1.0, np.where(length == 0, 0.0, short))
+    penalty = np.where(length > closest, 1.0, np.exp(1.0 - closest / np.maximum(length, 1)))
     return np.asarray(np.where(matches[0] > 0, penalty * np.exp(logs.mean(axis=0)), 0.0))
 
 

@@ -37,12 +37,13 @@ def check_pool(embeddings: Any) -> Rows:
     return cast(Rows, given)
 
 
-def check_finite(embeddings: Rows) -> None:
-    """Raises BadInput for the first row with a NaN or an infinite number."""
+def check_finite(embeddings: Rows, places: Places | None = None) -> None:
+    """Raises BadInput for the first row with a NaN or an infinite number; places are the rows' own numbers."""
     for at, block in blocks(embeddings, 65_536):
         wrong = ~np.isfinite(block.sum(axis=1))  # one sum per row: a NaN or an infinity comes through it
         if wrong.any():
             row = at.start + int(np.flatnonzero(wrong)[0])
+            row = row if places is None else int(places[row])
             raise BadInput(f"embeddings[{row}]", "NaN or infinite numbers", "finite ones", "Embed the row again.")
 
 

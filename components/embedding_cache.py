@@ -106,7 +106,7 @@ class EmbeddingCache:
 
     def _read_what_is_new(self) -> None:
         if self._files.replaced_or_cut():
-            self._index = _Index()
+            self._index, self._files = _Index(), _Files(self._files.stem, self.dimension)
         self._index.add(self._files.new_keys(len(self._index.checks)))
 
 
@@ -134,11 +134,11 @@ class _Files:
     """
 
     def __init__(self, stem: Path, dimension: int) -> None:
-        self.dimension = dimension
+        self.stem, self.dimension = stem, dimension
         self._width = -(-dimension // 4) * 4  # rows of whole 8-byte words, so that a check reads 8 bytes at a time
         self._row_bytes = 2 * self._width
         self._keys, self._vectors, self._lock = (Path(f"{stem}.{end}") for end in ("keys", "vectors", "lock"))
-        self._seen = (0, 0)  # inode of the keys, rows that were mapped
+        self._seen = (0, 0)  # inode of the vectors (mapped, so nobody else gets its number), rows that were mapped
         self.vectors: NDArray[np.float16] = np.zeros((0, self._width), dtype=np.float16)
 
     def padded(self, vectors: NDArray[Any]) -> NDArray[np.float16]:
@@ -157,14 +157,12 @@ class _Files:
     def replaced_or_cut(self) -> bool:
         """Whether what was read before no longer stands, so that reading begins again."""
         inode, rows = self._seen
-        return rows > 0 and (inode != _inode(self._keys) or self.whole_rows() < rows)
+        return rows > 0 and (inode != _inode(self._vectors) or self.whole_rows() < rows)
 
     def new_keys(self, after: int) -> NDArray[Any]:
         """The keys of the rows after so many, with the vectors mapped up to the last of them."""
-        inode, rows = _inode(self._keys), self.whole_rows()
+        inode, rows = _inode(self._vectors), self.whole_rows()
         if rows <= after:
-            if after == 0:
-                self._seen = (inode, 0)
             return np.zeros(0, dtype=_KEY)
         with self._keys.open("rb") as file:
             file.seek(after * _KEY.itemsize)
@@ -245,7 +243,6 @@ class _Index:
         if self._tail:
             for i, one in enumerate(wanted):
                 rows[i] = self._tail.get(one.tobytes(), rows[i])
-        rows[~wanted.any(axis=1)] = -1  # zeros mark what was forgotten
         return rows
 
 

@@ -58,8 +58,8 @@ def test_long_pairs_are_compared_by_words_and_the_others_as_before(texts, others
 def test_words_without_order_are_never_less_alike(monkeypatch) -> None:
     """The bound for long texts is not below the distance over words; equal texts are 1."""
     monkeypatch.setattr(edit_distance, "LONGEST_PAIR", 1)
-    (found,), bounded = pair_likeness(["a b c d"], ["d c b a", "a b c d", "a b x y", "  \n"])
-    assert (found.tolist(), bounded) == ([1.0, 1.0, 0.5, 0.0], 4)
+    (found,), bounded = pair_likeness(["a b c d"], ["d c b a", "a b c d", "a b x y", "  \n", "a a a b x"])
+    assert (found.tolist(), bounded) == ([1.0, 1.0, 0.5, 0.0, 0.4], 5)
     assert aligned_likeness(["  "], ["\n\n"])[0].tolist() == [1.0]
 
 

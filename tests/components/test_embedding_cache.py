@@ -1,7 +1,9 @@
 """What was embedded once is found again, by any process, after any interruption; and is gone when forgotten."""
 
+import fcntl
 import multiprocessing
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +152,48 @@ def test_a_deleted_cache_begins_again(cache, tmp_path) -> None:
     assert found(cache, "one") == [False]
     put(cache, "three")
     assert found(cache, "one", "three") == [False, True]
+
+
+def test_a_cache_that_was_made_anew_is_not_taken_for_the_old_one(cache, tmp_path) -> None:
+    """Deleted, and written again by another process with as many rows: other rows stand at the old places."""
+    put(cache, "one", "two")
+    assert found(cache, "one") == [True]
+    for file in tmp_path.iterdir():
+        file.unlink()
+    put(EmbeddingCache(tmp_path, "model-a", WIDE), "three", "one", "four")
+    assert found(cache, "one", "two", "three", "four") == [True, False, True, True]
+
+
+def test_a_file_that_was_cut_is_read_anew(cache, tmp_path) -> None:
+    """Somebody shortens a file: its rows are gone, and nothing beyond its end is touched."""
+    put(cache, "one", "two")
+    assert found(cache, "two") == [True]
+    (keys,) = tmp_path.glob("*.keys")
+    os.truncate(keys, 24)
+    assert found(cache, "one", "two") == [True, False]
+
+
+def test_a_writer_waits_for_the_lock(cache, tmp_path) -> None:
+    """While another has the lock nothing is written; then everything is."""
+    put(cache, "one")
+    (lock,), (keys,) = tmp_path.glob("*.lock"), tmp_path.glob("*.keys")
+    with lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        writer = threading.Thread(target=put, args=(cache, "two"))
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive()
+        assert keys.stat().st_size == 24
+    writer.join()
+    assert found(cache, "one", "two") == [True, True]
+
+
+def test_hashes_that_begin_alike_are_told_apart(cache) -> None:
+    """Forgetting compares all 16 bytes."""
+    one, other = b"same8ch." + b"12345678", b"same8ch." + b"abcdefgh"
+    cache.put([one, other], np.ones((2, WIDE)))
+    assert cache.forget([one]) == 1
+    assert cache.get([one, other])[0].tolist() == [False, True]
 
 
 def test_what_float16_cannot_hold_is_left_out(cache) -> None:

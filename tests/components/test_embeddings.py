@@ -5,11 +5,13 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from components import embeddings
 from components.bad_input import BadInput
 from components.embeddings import LONGEST_READ, EmbeddingGenerator
 
@@ -96,6 +98,12 @@ def test_a_megabyte_is_read_as_its_beginning(minilm) -> None:
     start = "word " * (LONGEST_READ // 5)
     one, other = minilm.encode([start + "a" * 900_000, start + "b" * 900_000])
     assert np.array_equal(one, other)
+
+
+def test_a_tokenizer_is_given_the_beginning_alone(monkeypatch) -> None:
+    """Megabytes of which a model reads nothing are not split into words."""
+    monkeypatch.setattr(embeddings, "LONGEST_READ", 5)
+    assert embeddings._readable("12345678") == "12345"
 
 
 def test_no_text_gives_no_row() -> None:
@@ -246,11 +254,63 @@ def test_threads_may_share_a_generator(minilm, tmp_path) -> None:
     assert len(results) == 4
 
 
+class OneAtATime:
+    """Stands in for a loaded model: two calls at once are a mistake."""
+
+    def __init__(self) -> None:
+        self.busy, self.calls = threading.Lock(), 0
+
+    def encode(self, texts, **_):
+        assert self.busy.acquire(blocking=False), "two threads at once"
+        time.sleep(0.02)
+        self.calls += 1
+        self.busy.release()
+        return np.ones((len(texts), 3), dtype=np.float32)
+
+
+def test_two_threads_never_use_the_model_at_once(tmp_path) -> None:
+    """A fast tokenizer raises «Already borrowed» when they do."""
+    folder, model = embeddings._Folder(tmp_path, "stand-in", None), OneAtATime()
+    folder.__dict__["_loaded"] = model
+    threads = [threading.Thread(target=folder.vectors, args=([f"text {i}"], 1)) for i in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert model.calls == 5
+
+
+TRANSFORMER, POOLING = {"type": "a.Transformer", "path": ""}, {"type": "a.Pooling", "path": "1_Pooling"}
+OLD_POOLING = {"word_embedding_dimension": 7, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
+
+
+@pytest.mark.parametrize(
+    ("modules", "pooling", "settings", "told"),
+    [
+        ([TRANSFORMER, POOLING], OLD_POOLING, {}, 7),
+        ([TRANSFORMER, POOLING], {"embedding_dimension": 7, "pooling_mode": "mean"}, {}, 7),
+        ([TRANSFORMER, POOLING], {**OLD_POOLING, "pooling_mode_cls_token": True}, {}, None),
+        ([TRANSFORMER, POOLING], {"embedding_dimension": 7, "pooling_mode": ["mean", "cls"]}, {}, None),
+        ([TRANSFORMER, POOLING, {"type": "a.Dense", "path": "2_Dense"}], OLD_POOLING, {}, None),
+        ([TRANSFORMER, POOLING], OLD_POOLING, {"truncate_dim": 3}, None),
+        ([TRANSFORMER], {}, {}, None),
+    ],
+)
+def test_a_dimension_is_told_only_where_it_is_sure(tmp_path, modules, pooling, settings, told) -> None:
+    """Several ways of pooling, a further layer or a cut: the model itself is asked."""
+    (tmp_path / "1_Pooling").mkdir()
+    for name, content in (
+        ("modules", modules),
+        ("1_Pooling/config", pooling),
+        ("config_sentence_transformers", settings),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    assert embeddings._Folder(tmp_path, "stand-in", None)._told_dimension() == told
+
+
 @pytest.mark.slow  # torch is imported anew
-@pytest.mark.parametrize("name", ["components.embeddings", "components/embeddings.py"])
-def test_the_example_prints_within_eighty_columns(name) -> None:
-    """Both ways of starting it show the description and three texts."""
-    words = [sys.executable, "-m", name] if "/" not in name else [sys.executable, name]
-    printed = subprocess.check_output(words, text=True)
+def test_the_example_prints_within_eighty_columns() -> None:
+    """Started as a file, it shows the description and three texts."""
+    printed = subprocess.check_output([sys.executable, "components/embeddings.py"], text=True)
     assert "How near is each to 'my card is locked'?" in printed
     assert max(map(len, printed.splitlines())) <= 80
