@@ -242,17 +242,39 @@ def _name(artifact_type: Any) -> str:
 
 
 def worked_example() -> str:
-    """A planted mixture: a fifth of it generic, some of it broken; what the gates let through."""
-    from components.planted_mixtures import measure_gates, plant_flaws, sound_examples
-
-    mixture = plant_flaws(sound_examples(400, seed=1), generic_share=0.2, seed=1)
-    report = QualityGates().check(mixture.examples)
+    """An evening of an application that draws diagrams and answers; what the gates let through."""
+    names = ("bank", "ferry", "garden", "library", "zoo")
+    drawings = [
+        {"input": f"Draw the {one}", "output": f"erDiagram\n    {one.upper()} {{ int id }}", "artifact_type": "erd"}
+        for one in names
+    ]
+    stock = "Thank you for reaching out about the {}. We value your feedback and will get back to you."
+    asked = (
+        "When does the {} open?",
+        "Who owns the {}?",
+        "Is the {} far?",
+        "Why is the {} shut?",
+        "How old is the {}?",
+    )
+    answers = [
+        {"input": question.format(one), "output": stock.format(one), "artifact_type": "chat"}
+        for question, one in zip(asked, names, strict=True)
+    ]
+    broken = [
+        drawings[0],
+        {"input": "Draw the quay", "output": "Here is your diagram!", "artifact_type": "erd"},
+        {"input": "Draw the pier", "output": "erDiagram\n    PIER {\n        int", "artifact_type": "erd"},
+        {"input": "Is it cold?", "output": "N/A", "artifact_type": "chat"},
+        {"input": "Is it wet?", "output": "it is " * 20, "artifact_type": "chat"},
+        {"input": "Is it late?", "output": "It is ten to nine.", "artifact_type": "chat"},
+    ]
+    report = QualityGates().check([*drawings, *answers, *broken])
     lines = [str(report), "", "one refusal of each gate:"]
     seen: dict[str, Refusal] = {}
     for one in report.refused:
         seen.setdefault(one.gate, one)
-    lines += [f"  {gate:12} {one.reason[:64]}" for gate, one in sorted(seen.items())]
-    return "\n".join([*lines, "", measure_gates(mixture).why()])
+    lines += [f"  row {one.row:2}  {gate:10}  {one.reason}" for gate, one in sorted(seen.items())]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
