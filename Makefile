@@ -49,6 +49,8 @@ bench: $(BENCH_INSTALLED)
 	$(BENCH_VENV)/bin/python -m bench.importing
 	$(BENCH_VENV)/bin/python -m bench.replay
 	$(BENCH_VENV)/bin/python -m bench.startup
+	$(BENCH_VENV)/bin/python -m bench.techniques
+	$(BENCH_VENV)/bin/python -m bench.techniques_page
 
 wheels: $(INSTALLED)
 	rm -rf dist

@@ -1,7 +1,7 @@
 """One curve: a strategy asks for labels step by step, and a probe learns from them. Kept on disk when it is done.
 
 A strategy that passes its CPU seconds is stopped where it stands, by the kernel's timer of this process's CPU time, and
-says how far it came. A curve that is on disk for the same texts, vectors, code and settings is not run again.
+says how far it came; so is one that asks for more memory than a worker may have. A curve that is on disk for the same texts, vectors, code and settings is not run again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from bench.probe import Probe, accuracy, macro_f1
 
 PROTOCOL = 1  # to be raised when what is done here changes: curves of another one are run again
 TOLERANCE = 1e-5
+MOST_MEMORY = 8 << 30  # bytes of a worker: two of them, and the machine still answers
 PEER_MODULES = {"small_text": "small-text", "skactiveml": "scikit-activeml"}
 
 
@@ -109,7 +111,9 @@ def kept(task: Task) -> dict[str, Any] | None:
 
 
 def run(task: Task) -> dict[str, Any]:
-    """Run in a child. What it gives is on disk as well."""
+    """Run in a child, whose memory is limited from here on. What it gives is on disk as well."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY if hard < 0 else min(MOST_MEMORY, hard), hard))
     curve = _all_labels(task) if not task.strategy else _curve(task)
     unfinished = task.path.with_suffix(f".{os.getpid()}")
     unfinished.write_text(json.dumps(curve))
@@ -165,6 +169,8 @@ def _curve(task: Task) -> dict[str, Any]:
                 points["macro_f1"].append(macro_f1(predicted, test_labels, classes))
     except TimeIsUp:
         curve |= {"status": "stopped", "why": f"passed {task.limit_seconds:g} CPU seconds"}
+    except MemoryError:
+        curve |= {"status": "stopped", "why": f"needs more than {MOST_MEMORY >> 30} GB of memory"}
     except Exception as error:
         curve |= {"status": "failed", "why": f"{type(error).__name__}: {error}"[:300]}
     return curve | {"seconds": round(time.process_time() - began, 2)}

@@ -1,7 +1,6 @@
 """The command: from a file of labelled texts to goals met or MISSED."""
 
 import json
-import math
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +62,7 @@ def test_a_better_peer_is_named():
 def test_a_stopped_peer_is_reported_and_beats_nobody(capsys):
     """With how far it came, and why."""
     figures = _figures(peer=((0.9, 0.99),), status="stopped", why="passed 600 CPU seconds")
-    assert goals_of("mine", figures) == {}  # of those in time nobody is left to compare with
+    assert goals_of("mine", figures) == {}
     print_table("mine", figures)
     assert "stopped at 200 labels: passed 600 CPU seconds" in capsys.readouterr().out
 
@@ -72,7 +71,7 @@ def test_a_target_that_ours_never_reaches_is_a_missed_goal():
     """Not a goal that is left out."""
     goals = goals_of("clinc150", _figures(ours=((0.7, 0.75, 0.78), (0.7, 0.9, 1.0))))
     value = goals["clinc150: labels to 80 %, of random's"]
-    assert (value["met"], math.isinf(value["value"])) == (False, True)
+    assert (value["met"], value["value"]) == (False, None)
 
 
 def test_where_one_class_holds_more_than_half_macro_f1_counts():

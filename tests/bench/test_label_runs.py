@@ -22,6 +22,12 @@ def folder(tmp_path):
     return lay_out(data, vectors, tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def its_limits_are_the_childs(monkeypatch):
+    """What a child does to its own memory is not done to the process of the tests."""
+    monkeypatch.setattr(label_runs.resource, "setrlimit", lambda *_: None)
+
+
 def _run(monkeypatch, folder, choose, *, starts_itself=True, limit=60.0, steps=None):
     strategy = Strategy("own", "adaptd", choose, starts_itself, "1")
     monkeypatch.setattr(label_runs, "named", lambda name: strategy)
@@ -74,6 +80,17 @@ def test_a_strategy_is_stopped_when_its_seconds_are_over(monkeypatch, folder):
     assert kept(task) is not None
     (longer,) = tasks_of(folder, folder.parent, Strategy("own", "adaptd", slow, True, "1"), 1, Steps(10, 10, 50), 9.0)
     assert kept(longer) is None  # with more time it might end
+
+
+def test_a_strategy_that_wants_all_memory_is_stopped(monkeypatch, folder):
+    """It is reported like one that takes too long."""
+
+    def greedy(situation, count):
+        raise MemoryError
+
+    task, curve = _run(monkeypatch, folder, greedy)
+    assert (curve["status"], curve["why"]) == ("stopped", "needs more than 8 GB of memory")
+    assert kept(task) is not None
 
 
 @pytest.mark.parametrize(

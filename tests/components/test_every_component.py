@@ -49,17 +49,22 @@ def _environment():
     return os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": str(WIDTH), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
-def _run(*words):
-    return subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=300, check=False
-    )
+def _begin(*words):
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, *words], cwd=ROOT, env=_environment(), stdout=pipe, stderr=pipe, text=True)
+
+
+def _end(process):
+    with process:
+        output, errors = process.communicate(timeout=300)
+    return process.returncode, output, errors
 
 
 @functools.cache
 def examined(name):
-    done = _run("-c", EXAMINE, name)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    status, output, errors = _end(_begin("-c", EXAMINE, name))
+    assert status == 0, errors
+    told = json.loads(output.splitlines()[-1])
     assert Path(told["file"]) == FOLDER / f"{name}.py"
     return told
 
@@ -132,12 +137,13 @@ def test_a_technique_shows_a_number_in_its_docstring(name):
 def test_its_worked_example_runs_both_ways_and_fits(name):
     """`python -m components.NAME` and `python components/NAME.py` print the same, in at most 80 columns."""
     assert has_example(name)
-    as_module, as_file = _run("-m", f"components.{name}"), _run(f"components/{name}.py")
-    for done in (as_module, as_file):
-        assert done.returncode == 0, done.stderr
-        assert "Warning" not in done.stderr
-    assert as_module.stdout == as_file.stdout
-    lines = as_module.stdout.splitlines()
+    both = [_begin("-m", f"components.{name}"), _begin(f"components/{name}.py")]
+    (_, as_module, _), (_, as_file, _) = ended = [_end(one) for one in both]
+    for status, _, errors in ended:
+        assert status == 0, errors
+        assert "Warning" not in errors
+    assert as_module == as_file
+    lines = as_module.splitlines()
     assert len(lines) >= 3
     assert max(map(len, lines)) <= WIDTH
 
