@@ -1,7 +1,8 @@
 """One curve: a strategy asks for labels step by step, and a probe learns from them. Kept on disk when it is done.
 
 A strategy that passes its CPU seconds is stopped where it stands, by the kernel's timer of this process's CPU time, and
-says how far it came; so is one that asks for more memory than a worker may have. A curve that is on disk for the same texts, vectors, code and settings is not run again.
+says how far it came; so is one that asks for more memory than a worker may have. A curve that is on disk for the same
+texts, vectors, code and settings is not run again.
 """
 
 from __future__ import annotations
