@@ -46,6 +46,7 @@ torture: $(INSTALLED)
 
 bench: $(BENCH_INSTALLED)
 	$(BENCH_VENV)/bin/python -m bench.ingest
+	$(BENCH_VENV)/bin/python -m bench.importing
 	$(BENCH_VENV)/bin/python -m bench.replay
 	$(BENCH_VENV)/bin/python -m bench.startup
 
@@ -83,7 +84,7 @@ $(TECHNIQUES): $(INSTALLED)
 # What the wheel tests install into empty environments; fetched here so that the tests themselves need no registry.
 $(WHEELHOUSE): $(INSTALLED)
 	rm -rf $(@D)
-	$(BIN)/python -m pip download --quiet --only-binary :all: --dest $(@D) cryptography msgspec numpy structlog python-daemon
+	$(BIN)/python -m pip download --quiet --only-binary :all: --dest $(@D) cryptography msgspec numpy shtab structlog python-daemon
 	@touch $@
 
 $(BENCH_INSTALLED): bench/requirements.txt pyproject.toml constraints.txt Makefile

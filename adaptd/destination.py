@@ -10,7 +10,7 @@ from _thread import RLock
 from time import monotonic
 
 from adaptd.complaints import complaints
-from adaptd.errors import AdaptdError
+from adaptd.errors import AdaptdError, ConfigUnreadable
 from adaptd.locating import find
 from adaptd.spool import MOST_LINE_BYTES, Spool
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from adaptd.errors import LineTooLong
+    from adaptd.locating import Place
 
     class Sink(Protocol):
         """What events are put into."""
@@ -136,7 +137,7 @@ def _sought_sink() -> Sink:
 
 def _made_sink(wishes: Wishes) -> Sink:
     place = find(wishes.config, wishes.state_dir)
-    spool = Spool(f"{place.state_dir}/spool", most_line_bytes=_most_line_bytes(place.table))
+    spool = Spool(f"{place.state_dir}/spool", most_line_bytes=_most_line_bytes(place))
     if not wishes.socket:
         return spool
     from adaptd.socket_client import SocketSink
@@ -144,10 +145,20 @@ def _made_sink(wishes: Wishes) -> Sink:
     return SocketSink(f"{place.state_dir}/adaptd.sock", spool)
 
 
-def _most_line_bytes(table: dict[str, Any]) -> int:
-    intake = table.get("intake")
-    most = intake.get("max_event_bytes") if isinstance(intake, dict) else None
-    return most if isinstance(most, int) and most > 0 else MOST_LINE_BYTES
+def _most_line_bytes(place: Place) -> int:
+    """Return the longest line that the daemon takes; the default, and a warning, where something else is given."""
+    intake = place.table.get("intake", {})
+    most = intake.get("max_event_bytes", MOST_LINE_BYTES) if isinstance(intake, dict) else intake
+    if isinstance(most, int) and not isinstance(most, bool) and most > 0:
+        return most
+    where = place.config_path or place.state_dir
+    found = f"{_variable('ADAPTD__INTAKE__MAX_EVENT_BYTES')}[intake] max_event_bytes = {most!r}, expected bytes"
+    complaints.tell(ConfigUnreadable(where, place.why, found, "See `adaptd config check`"), "max_event_bytes")
+    return MOST_LINE_BYTES
+
+
+def _variable(name: str) -> str:
+    return f"environment {name}: " if os.environ.get(name) else ""
 
 
 def flush() -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CACHE_FORMAT = 1
 SETTLED_NS = 50_000_000  # a file changed this lately may change again within one tick of its time stamp
 SYSTEM_CONFIG = "/etc/adaptd/config.toml"
+STATE_DIR_VARIABLE = "ADAPTD__ADAPTD__STATE_DIR"
 
 
 class Place:
@@ -41,13 +42,14 @@ def find(
     """Return the first place that is configured; raises NotConfigured or ConfigUnreadable.
 
     Order: `config`, `state_dir`, ADAPTD_CONFIG, the nearest config.toml with an [adaptd] table in or above the working
-    folder, the user's folder (XDG_CONFIG_HOME, by default ~/.config), /etc/adaptd.
+    folder, the user's folder (XDG_CONFIG_HOME, by default ~/.config), /etc/adaptd; then ADAPTD__ADAPTD__STATE_DIR.
+    Whatever a file says, a variable ADAPTD__SECTION__KEY says otherwise.
     """
     environ = os.environ if environ is None else environ
     if config is not None:
         return _asked_for(os.fspath(config), "asked for by config=", environ)
     if state_dir is not None:
-        return Place(None, os.path.abspath(os.path.expanduser(state_dir)), "state_dir=", {})
+        return Place(None, os.path.abspath(os.path.expanduser(state_dir)), "state_dir=", _overridden({}, environ))
     if environ.get("ADAPTD_CONFIG"):
         return _asked_for(environ["ADAPTD_CONFIG"], "named by ADAPTD_CONFIG", environ)
     return _searched(environ, cwd)
@@ -62,7 +64,7 @@ def _asked_for(path: str, why: str, environ: Mapping[str, str]) -> Place:
         raise ConfigUnreadable(path, why, trouble.strerror or str(trouble), next_step) from trouble
     except ValueError as trouble:
         raise ConfigUnreadable(path, why, str(trouble), "Correct it at that line") from trouble
-    return _place(path, why, table)
+    return _place(path, why, table, environ)
 
 
 def _searched(environ: Mapping[str, str], cwd: str | None) -> Place:
@@ -84,7 +86,10 @@ def _searched(environ: Mapping[str, str], cwd: str | None) -> Place:
         place = _if_ours(path, why, environ)
         if place is not None:
             return place
-    raise NotConfigured(looked_at)
+    place = _from_environment(environ)
+    if place is None:
+        raise NotConfigured(looked_at)
+    return place
 
 
 def _users_config(environ: Mapping[str, str]) -> str:
@@ -102,7 +107,7 @@ def _if_ours(path: str, why: str, environ: Mapping[str, str]) -> Place | None:
         if _speaks_of_adaptd(path):
             raise ConfigUnreadable(path, why, str(trouble), "Correct it at that line") from trouble
         return None
-    return _place(path, why, table) if isinstance(table.get("adaptd"), dict) else None
+    return _place(path, why, table, environ) if isinstance(table.get("adaptd"), dict) else None
 
 
 def _speaks_of_adaptd(path: str) -> bool:
@@ -110,14 +115,43 @@ def _speaks_of_adaptd(path: str) -> bool:
         return b"[adaptd" in file.read()
 
 
-def _place(path: str, why: str, table: dict[str, Any]) -> Place:
+def _place(path: str, why: str, table: dict[str, Any], environ: Mapping[str, str]) -> Place:
+    table = _overridden(table, environ)
     ours = table.get("adaptd", {})
     state_dir = ours.get("state_dir", "state") if isinstance(ours, dict) else None
     if not isinstance(state_dir, str) or not state_dir:
         expected = 'Give it a folder, as in state_dir = "state" under [adaptd]'
-        raise ConfigUnreadable(path, why, f"[adaptd] state_dir = {state_dir!r}", expected)
+        raise ConfigUnreadable(path, why, f"{_named('[adaptd] state_dir', environ)} = {state_dir!r}", expected)
     beside = os.path.dirname(path)
     return Place(path, os.path.normpath(os.path.join(beside, os.path.expanduser(state_dir))), why, table)
+
+
+def _from_environment(environ: Mapping[str, str]) -> Place | None:
+    """Return the place that a variable names where no config.toml is found, as in a container; None without one."""
+    if not environ.get(STATE_DIR_VARIABLE):
+        return None
+    table = _overridden({}, environ)
+    ours = table.get("adaptd")
+    state_dir = ours.get("state_dir") if isinstance(ours, dict) else None
+    state_dir = os.path.expanduser(state_dir) if isinstance(state_dir, str) else state_dir
+    if not isinstance(state_dir, str) or not os.path.isabs(state_dir):
+        found = f"environment {STATE_DIR_VARIABLE}: adaptd.state_dir"
+        raise ConfigUnreadable(found, "no config.toml was found", f"{state_dir!r} is no absolute path", "Give it one")
+    return Place(None, os.path.normpath(state_dir), f"environment {STATE_DIR_VARIABLE}", table)
+
+
+def _overridden(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The table as variables such as ADAPTD__INTAKE__MAX_EVENT_BYTES change it."""
+    for name in environ:
+        if name.startswith("ADAPTD__"):
+            from adaptd.overriding import overridden
+
+            return overridden(table, environ)
+    return table
+
+
+def _named(key: str, environ: Mapping[str, str]) -> str:
+    return f"environment {STATE_DIR_VARIABLE}: {key}" if environ.get(STATE_DIR_VARIABLE) else key
 
 
 def read_table(path: str, *, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -143,13 +177,21 @@ def _now_ns() -> int:
 def _parsed(path: str) -> dict[str, Any]:
     import tomllib
 
-    with open(path, "rb") as file:
-        return tomllib.load(file)
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _cache_path(found: os.stat_result, environ: Mapping[str, str]) -> str:
+    return os.path.join(cache_folder(environ), f"config-{found.st_dev:x}-{found.st_ino:x}.json")
+
+
+def cache_folder(environ: Mapping[str, str]) -> str:
+    """Return this user's folder for what can be found out again."""
     home = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".cache")
-    return os.path.join(home, "adaptd", f"config-{found.st_dev:x}-{found.st_ino:x}.json")
+    return os.path.join(home, "adaptd")
 
 
 def _from_cache(cached: str, stamp: list[Any]) -> dict[str, Any] | None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 FILE_MODE = 0o660
 GATHERINGS = 16  # measured: 6 events a flush without, 28 with, at 64 callers and 0.15 ms a flush
-FOLDER_MODE = 0o2770  # setgid: a daemon under another user of the same group can read and delete
+STATE_MODE = 0o2750  # as the daemon makes it: nobody but its owner replaces the log
+SPOOL_MODE = 0o2770  # setgid: a daemon under another user of the same group can read and delete
 
 # seams: a test puts failing ones here
 _write = os.write
@@ -231,12 +232,12 @@ class SpoolFile:
 
 def make_folder(folder: str) -> None:
     """Make the spool's folder, and the state folder above it, where missing, on disk with their names."""
-    for path in (os.path.dirname(folder), folder):
+    for path, mode in ((os.path.dirname(folder), STATE_MODE), (folder, SPOOL_MODE)):
         try:
-            os.mkdir(path, 0o770)
+            os.mkdir(path, 0o750)
         except FileExistsError:
             continue
-        os.chmod(path, FOLDER_MODE)  # whatever the umask took away
+        os.chmod(path, mode)  # whatever the umask took away
         flush_folder(os.path.dirname(path))
 
 

@@ -20,7 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import adaptd
-from bench.measuring import Case, arguments, goal, interleave, percentile, ratio, show_goals, spread, write_json
+from bench.measuring import (
+    Case,
+    arguments,
+    goal,
+    interleave,
+    percentile,
+    ratio,
+    show_goals,
+    spread,
+    touch_free_memory,
+    write_json,
+)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CALLS = 2000  # of the quick cases, per round: what follows a switch to cold caches is then less than their p99
@@ -224,7 +235,8 @@ def measure(rounds: int) -> dict[str, Any]:
         try:
             durable = durable_callers(folder, max(3, rounds // 3))
             processes = writing_processes(folder, max(3, rounds // 6))
-            default = default_calls(folder, rounds)
+            touched = touch_free_memory()
+            default = default_calls(folder, rounds) | {"memory touched before, bytes": touched}
         finally:
             os.chdir(here)
     goals = {

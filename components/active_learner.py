@@ -2,21 +2,18 @@
 
 Settles (2009), "Active learning literature survey". Two questions, two functions: choose_to_ask says which unrated
 outputs to show to people (components/asking.py), choose_to_train which rated ones to spend training time on
-(components/training_rows.py). ActiveLearner is the V2 call over both: 40% uncertainty (the model struggled), 30%
-diversity (far from what is chosen), 30% quality (a good score), as the weights of one sum.
+(components/training_rows.py). Pools are arrays: embeddings, and where there are any, labels, scores and a model's
+probabilities. ActiveLearner answers both for examples as the V2 document has them.
 
-It trains nothing and asks nobody. The 40/30/30 rule is the document's, kept under its name v2_mix: in that sum the
-quality term takes back three quarters of the uncertainty term, and on CLINC150 it needed more labels than chance. For
-asking, typical_then_margin needed half as many.
+It deliberately does not train anything, and keeps no state between calls. v2_mix is the document's 40/30/30 as weights
+of one sum, in which the quality term takes back three quarters of the uncertainty term: for asking it needed more
+labels than chance on CLINC150, typical_then_margin half as many.
 
->>> rows = np.array([[0.0, 1.0], [0.1, 0.9], [0.2, 1.0], [1.0, 0.0], [0.9, 0.1]], dtype=np.float32)
->>> choice = choose_to_ask(rows, 2, rng=np.random.default_rng(0))
->>> choice.rows.tolist(), choice.how, choice.why(0)["cluster_size"]
-([1, 3], 'exact', 3)
->>> learner = ActiveLearner()
->>> asked = [{"input_data": "x", "validation_score": s, "embedding": [s / 50, 1.0]} for s in (20, 90, 60)]
->>> learner.select_informative_examples(asked, budget=2)[1]["rows"]
-[0, 1]
+>>> learner = ActiveLearner(embed="hashing")
+>>> rated = [{"input": f"draw the tables of shop {n}", "score": score} for n, score in enumerate((95, 20, 60, 90))]
+>>> selected, metadata = learner.select_informative_examples(rated, budget=2)
+>>> [example["score"] for example in selected], metadata["strategy"]
+([20, 60], 'v2_mix')
 """
 
 from __future__ import annotations
@@ -27,173 +24,170 @@ from pathlib import Path
 if __name__ == "__main__" and __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parent.parent)  # so that `python components/active_learner.py` runs too
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from components.asking import STRATEGIES, ask_limit, choose_to_ask
-from components.bad_input import BadInput, one_of, same_length, whole_number
-from components.bad_input import scores as check_scores
-from components.choosing import Choice, check_budget, check_weights
+from components.asking import STRATEGIES, V2_WEIGHTS, ask_limit, choose_to_ask
+from components.bad_input import BadInput, one_of, whole_number
+from components.choosing import Choice, check_weights
 from components.example_fields import as_text, column, field
 from components.training_rows import TRAIN_RULES, choose_to_train
-from components.uncertainty import chances_of_scores
 
-__all__ = ["STRATEGIES", "TRAIN_RULES", "ActiveLearner", "Choice", "ask_limit", "choose_to_ask", "choose_to_train"]
-
-Embed = Callable[[list[str]], ArrayLike]
-_BOTH: Final = tuple(dict.fromkeys([*STRATEGIES, *TRAIN_RULES]))
+__all__ = [
+    "STRATEGIES",
+    "TRAIN_RULES",
+    "ActiveLearner",
+    "Choice",
+    "ask_limit",
+    "choose_to_ask",
+    "choose_to_train",
+]
+ASK_BY_DEFAULT = "typical_then_margin"  # bench/label_efficiency.py
 
 
 class ActiveLearner:
-    """The V2 call: candidates in, the most informative ones and the reasons out.
+    """Selects examples by the document's 40/30/30 rule, or by another rule or strategy.
 
-    `strategy` is one of STRATEGIES or TRAIN_RULES; the weights are v2_mix's. `embed` makes vectors of texts, by default
-    components.embeddings; candidates that carry an `embedding` each need none.
+    `strategy` is a rule of TRAIN_RULES for `select_informative_examples`, or a strategy of STRATEGIES for `ask`.
+    `embed` is an EmbeddingGenerator or the name of one; an example's own `embedding` counts before it.
     """
 
     def __init__(
         self,
         strategy: str = "v2_mix",
-        uncertainty_weight: float = 0.4,
-        diversity_weight: float = 0.3,
-        quality_weight: float = 0.3,
+        uncertainty_weight: float = V2_WEIGHTS[0],
+        diversity_weight: float = V2_WEIGHTS[1],
+        quality_weight: float = V2_WEIGHTS[2],
         seed: int = 0,
         *,
-        embed: Embed | None = None,
+        embed: Any = "all-MiniLM-L6-v2",
     ) -> None:
-        self.strategy = one_of("strategy", strategy, _BOTH)
+        self.strategy = one_of("strategy", strategy, tuple(dict.fromkeys((*TRAIN_RULES, *STRATEGIES))))
         self.weights = check_weights((uncertainty_weight, diversity_weight, quality_weight))
         self.seed = whole_number("seed", seed)
         self._embed = embed
 
-    def select_informative_examples(self, candidates: Sequence[Any], budget: int) -> tuple[list[Any], dict[str, Any]]:
-        """`budget` of the candidates, the first the most wanted, and what was done, with the terms of each pick.
-
-        When all candidates have a score, the choice is among them. When some have none, it is among those: it is they
-        that a rating would tell something about, and the rated ones are what is known.
-        """
-        if not len(candidates):
-            raise BadInput("candidates", "an empty pool", "at least one example", "Record outputs first.")
-        scores = column(candidates, "score")
-        rated = np.array([score is not None for score in scores])
-        asked = check_budget(budget, len(scores) if rated.all() else int((~rated).sum()))
-        known = check_scores("scores", [score for score in scores if score is not None])
-        embeddings, told = self._vectors(candidates)
-        if rated.all():
-            choice = self._among_rated(embeddings, asked, known, _labels_of(candidates))
-        else:
-            choice = self._among_unrated(embeddings, asked, rated, known, candidates)
-        picked = known[choice.rows] if rated.all() else np.empty(0)
-        return [candidates[row] for row in choice.rows.tolist()], {
-            "strategy": choice.strategy,
-            "use": "train" if rated.all() else "ask",
-            "how": choice.how,
-            "candidates": len(candidates),
-            "selected": len(choice.rows),
-            "rows": choice.rows.tolist(),
-            "why": [choice.why(place) for place in range(len(choice.rows))],
-            "embedding": told,
-            "mean_score": float(picked.mean()) if len(picked) else None,
-        }
-
-    def _among_rated(
-        self, embeddings: NDArray[Any], budget: int, scores: NDArray[np.float64], labels: list[Any] | None
-    ) -> Choice:
-        rng = np.random.default_rng(self.seed)
-        if self.strategy in TRAIN_RULES:
-            return choose_to_train(
-                embeddings, budget, rule=self.strategy, labels=labels, scores=scores, weights=self.weights, rng=rng
-            )
-        # A strategy for asking: the ratings are all that is believed, and nothing counts as labelled.
-        chances = chances_of_scores(scores)
-        return choose_to_ask(embeddings, budget, strategy=self.strategy, probabilities=chances, rng=rng)
-
-    def _among_unrated(
+    def select_informative_examples(
         self,
-        embeddings: NDArray[Any],
-        budget: int,
-        rated: NDArray[np.bool_],
-        scores: NDArray[np.float64],
         candidates: Sequence[Any],
-    ) -> Choice:
-        if self.strategy not in STRATEGIES:
-            found = f"{int((~rated).sum())} candidates without a score"
-            raise BadInput(
-                f"strategy {self.strategy}", found, "a score on each", f"Use one of {', '.join(STRATEGIES)}."
-            )
-        believed = column(candidates, "probabilities")
-        return choose_to_ask(
-            embeddings,
-            budget,
-            strategy=self.strategy,
-            labelled=np.flatnonzero(rated),
-            scores=scores,
-            probabilities=None if any(one is None for one in believed) else _matrix("probabilities", believed),
+        budget: int,
+        *,
+        embeddings: NDArray[Any] | None = None,
+        probabilities: NDArray[Any] | None = None,
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """What to train on among rated candidates: those objects, the most wanted first, and why each was taken.
+
+        A candidate says its score (0-100), or a `label`. Fewer candidates than the budget are all selected, and
+        the metadata says so.
+        """
+        rule = one_of("strategy", self.strategy, TRAIN_RULES)
+        asked = self._asked(candidates, budget)
+        scores = column(candidates, "score")
+        labels = column(candidates, "label")
+        choice = choose_to_train(
+            self._vectors(candidates, embeddings),
+            asked,
+            rule=rule,
+            labels=None if any(label is None for label in labels) else labels,
+            scores=self._scores(scores) if any(score is not None for score in scores) else None,
+            probabilities=probabilities,
             weights=self.weights,
             rng=np.random.default_rng(self.seed),
         )
+        return self._told(candidates, budget, choice)
 
-    def _vectors(self, candidates: Sequence[Any]) -> tuple[NDArray[Any], str]:
-        """A row for each candidate, and whose vectors they are."""
-        given = column(candidates, "embedding")
-        if all(one is not None for one in given):
-            return _matrix("embedding", given), "the candidates' own"
-        texts = [as_text(field(one, "input")) or as_text(field(one, "output")) for one in candidates]
-        if self._embed is not None:
-            vectors = _matrix("embed(texts)", self._embed(texts))
-            same_length(candidates=candidates, vectors=vectors)
-            return vectors, "the function given as embed"
+    def ask(
+        self,
+        candidates: Sequence[Any],
+        budget: int,
+        *,
+        embeddings: NDArray[Any] | None = None,
+        probabilities: NDArray[Any] | None = None,
+        strategy: str | None = None,
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """What to ask people about among unrated candidates; those that have a label count as asked already.
+
+        Where none has a label and some have a score, the scores are what is known: successes (from 70) and failures.
+        """
+        wanted = strategy or (
+            self.strategy if self.strategy in STRATEGIES and self.strategy != "v2_mix" else ASK_BY_DEFAULT
+        )
+        labels, scores = column(candidates, "label"), column(candidates, "score")
+        by_scores = not any(label is not None for label in labels) and any(score is None for score in scores)
+        said = scores if by_scores else labels
+        labelled = [row for row, one in enumerate(said) if one is not None]
+        known = [said[row] for row in labelled]
+        choice = choose_to_ask(
+            self._vectors(candidates, embeddings),
+            self._asked([one for one in said if one is None], budget),
+            strategy=wanted,
+            labelled=labelled,
+            labels=() if by_scores else known,
+            scores=known if by_scores else (),
+            probabilities=probabilities,
+            weights=self.weights,
+            rng=np.random.default_rng(self.seed),
+        )
+        return self._told(candidates, budget, choice)
+
+    def _asked(self, candidates: Sequence[Any], budget: int) -> int:
+        asked = whole_number("budget", budget, low=1)
+        if not len(candidates):
+            raise BadInput("candidates", "an empty pool", "at least one example", "Record outputs first.")
+        return min(asked, len(candidates))
+
+    def _scores(self, scores: Sequence[Any]) -> list[float]:
+        missing = [place for place, score in enumerate(scores) if score is None]
+        if missing:
+            step = "Leave it out: what nobody rated is for ask()."
+            raise BadInput(f"candidates[{missing[0]}].score", None, "a score from 0 to 100", step)
+        return list(scores)
+
+    def _vectors(self, candidates: Sequence[Any], embeddings: NDArray[Any] | None) -> NDArray[Any]:
+        """As given; as the candidates bring them; else of their inputs, made here."""
+        if embeddings is not None:
+            return np.asarray(embeddings)
+        own = [field(candidate, "embedding") for candidate in candidates]
+        if own and all(vector is not None for vector in own):
+            return np.asarray(own, np.float32)
         from components.embeddings import EmbeddingGenerator
 
-        generator = EmbeddingGenerator()
-        return generator.encode(texts), generator.describe()
+        generator = EmbeddingGenerator(self._embed) if isinstance(self._embed, str | Path) else self._embed
+        texts = [as_text(text) for text in column(candidates, "input")]
+        return np.asarray(generator.encode(texts), np.float32)
+
+    def _told(self, candidates: Sequence[Any], budget: int, choice: Choice) -> tuple[list[Any], dict[str, Any]]:
+        rows = choice.rows.tolist()
+        metadata: dict[str, Any] = {
+            "strategy": choice.strategy,
+            "how": choice.how,
+            "rows": rows,
+            "reasons": [choice.why(place) for place in range(len(rows))],
+        }
+        if len(rows) < budget:
+            metadata["note"] = f"{budget} asked for, {len(rows)} could be chosen"
+        return [candidates[row] for row in rows], metadata
 
 
-def _labels_of(candidates: Sequence[Any]) -> list[Any] | None:
-    """Each candidate's label, or else its artifact type; None when one has neither."""
-    found = [field(one, "label", field(one, "artifact_type")) for one in candidates]
-    return None if any(one is None for one in found) else found
-
-
-def _matrix(thing: str, rows: Any) -> NDArray[Any]:
-    """Rows of numbers of equal length, as one array of floating numbers."""
-    try:
-        found = np.asarray(rows, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise BadInput(thing, rows, "numbers, as many on each candidate") from error
-    if found.ndim != 2:
-        raise BadInput(thing, f"an array of shape {found.shape}", "numbers, as many on each candidate")
-    return found
-
-
-def _show() -> None:
-    """Two topics of questions, one of them rare; then the V2 call."""
+def _example() -> str:
     rng = np.random.default_rng(0)
-    topic = np.array([0] * 16 + [1] * 4)
-    pool = (np.eye(2)[topic] + rng.normal(0, 0.1, (20, 2))).astype(np.float32)
-    print("20 outputs, 16 of topic A and 4 of topic B. Which two should people rate?\n")
-    for strategy in ("random", "typical_then_margin"):
-        choice = choose_to_ask(pool, 2, strategy=strategy, rng=np.random.default_rng(1))
-        print(
-            f"  {strategy:20} rows {choice.rows.tolist()!s:9} topics {''.join('AB'[topic[row]] for row in choice.rows)}"
-        )
-        print(f"    since {_in_words(choice.why(0))}")
-    examples = [
-        {"input_data": f"question {row}", "validation_score": float(score), "embedding": pool[row]}
-        for row, score in enumerate(rng.integers(30, 100, 20))
-    ]
-    chosen, told = ActiveLearner().select_informative_examples(examples, budget=3)
-    print("\nThe V2 call: .4 uncertainty + .3 diversity + .3 quality, among rated examples:\n")
-    for example, why in zip(chosen, told["why"], strict=True):
-        print(f"  {example['input_data']:12} {_in_words(why)}")
-
-
-def _in_words(terms: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in terms.items())
+    centres = rng.standard_normal((4, 16)) * 3
+    points = (np.repeat(centres, 25, axis=0) + rng.standard_normal((100, 16))).astype(np.float32)
+    scores = rng.uniform(20, 100, 100)
+    rated = [{"input": f"request {row}", "score": score, "embedding": points[row]} for row, score in enumerate(scores)]
+    selected, metadata = ActiveLearner().select_informative_examples(rated, 4)
+    lines = ["To train on, of 100 rated examples, by the document's 40/30/30:"]
+    for example, why in zip(selected, metadata["reasons"], strict=True):
+        terms = ", ".join(f"{name} {value:.2f}" for name, value in why.items() if name != "sum")
+        lines.append(f"  {example['input']:<11} score {example['score']:3.0f}   {terms}")
+    choice = choose_to_ask(points, 4, rng=np.random.default_rng(0))
+    lines += ["", f"To ask about, of 100 unrated ones ({choice.strategy}):"]
+    lines += [f"  request {row:<4} of cluster {row // 25}" for row in choice.rows.tolist()]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    _show()
+    sys.stdout.write(_example())

@@ -23,11 +23,12 @@ from adaptd.errors import AdaptdError
 from daemon import forgetting
 from daemon.clock_and_chance import Chance, Clock
 from daemon.event_log import Head
-from daemon.opening import State, open_state
+from daemon.opening import State, intake_rules, open_state
 from daemon.sealing import Sealing
 from daemon.settings import Settings
 from daemon.sqlite_log import SqliteEventLog
-from daemon.state_folder import sync_folder
+from daemon.state_folder import BESIDE, DATABASES, sync_folder
+from daemon.telling import Tell, silent
 
 SCHEMA = "adaptd.backup/1"
 MANIFEST = "manifest.json"
@@ -36,7 +37,8 @@ LONG_LINES = "quarantine"  # a folder
 REPLACED = ("events.db", "keys.db", "quarantine.db", "views.db")
 Again = dict[bytes, list[int]]
 """Marks of those who are forgotten again, with the pseudonyms that were theirs in the backup."""
-BESIDE = ("", "-wal", "-shm", "-journal")
+PAGES_AT_ONCE = 4096
+EVENTS_AT_ONCE = 50_000
 
 
 class BadBackup(AdaptdError):
@@ -73,15 +75,15 @@ class Restored(NamedTuple):
     problems: tuple[str, ...]
 
 
-def back_up(state_dir: Path, path: Path, clock: Clock) -> Made:
+def back_up(state_dir: Path, path: Path, clock: Clock, *, tell: Tell = silent) -> Made:
     """Writes the archive, reads it back and checks it, and only then gives it its name; 0600, since keys are in it."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         with _working_folder(path.parent) as folder:
-            head = _copy(state_dir, folder)
+            head = _copy(state_dir, folder, tell)
             _archive(folder, unfinished, head, clock)
         with _working_folder(path.parent) as folder:
-            checked = unpack(unfinished, folder)
+            checked = unpack(unfinished, folder, tell)
         assert checked == head, "the archive was checked to have the log that was copied"
         os.replace(unfinished, path)
         sync_folder(path.parent)
@@ -93,38 +95,50 @@ def back_up(state_dir: Path, path: Path, clock: Clock) -> Made:
 
 
 def restore(
-    path: Path, state_dir: Path, clock: Clock, chance: Chance, *, force: bool = False, known: Sequence[Path] = ()
+    path: Path,
+    state_dir: Path,
+    clock: Clock,
+    chance: Chance,
+    *,
+    force: bool = False,
+    known: Sequence[Path] = (),
+    tell: Tell = silent,
+    settings: Settings = Settings(),
+    beside: Path | None = None,
 ) -> Restored:
     """Puts a checked backup there; the caller holds the folder's lock. Nothing is changed before all of it is checked.
 
+    What waits in the spool is taken in by these `settings`; `beside` is the folder of their config.toml.
     Whom the `known` keys.db say to be forgotten is forgotten again, and so is whom the backup's own log says.
     """
+    intake_rules(settings, beside)  # fails before anything is changed
     there = _head_of(state_dir / "events.db")
     if there is not None and there.seq and not force:
         raise NotEmpty(state_dir, there)
     with _working_folder(state_dir) as folder:
-        unpack(path, folder)
+        unpack(path, folder, tell)
         again, problems = _destroy_again(known, folder / "keys.db", clock.now(), chance)
         _put_in_place(folder, state_dir)
-    with open_state(state_dir, Settings(), clock, chance) as state:
-        state.views.catch_up()
+    with open_state(state_dir, settings, clock, chance, beside=beside) as state:
+        _fold(state, tell)
         problems += _forget_again(state, again, clock, chance)
         state.views.catch_up()
         return Restored(state_dir, state.log.head(), len(again), tuple(problems))
 
 
-def unpack(path: Path, folder: Path) -> Head:
+def unpack(path: Path, folder: Path, tell: Tell = silent) -> Head:
     """Unpacks into the folder and checks every byte: hashes, the chain, the log's head. BadBackup otherwise."""
     try:
         with tarfile.open(path, "r:") as archive:
             manifest = _manifest_of(path, archive)
             for name, told in manifest["files"].items():
-                _unpack_one(path, archive, name, told, folder)
+                _unpack_one(path, archive, name, told, folder, tell)
             told_head = Head(manifest["head"]["seq"], bytes.fromhex(manifest["head"]["chain"]))
     except (tarfile.TarError, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:
         raise BadBackup(path, f"cannot be read ({error})") from None
     with SqliteEventLog.open_read_only(folder / "events.db") as log:
-        verified = log.verify()
+        newest = log.head().seq
+        verified = log.verify(lambda seq: tell("verifying the log", seq, newest))
     if not verified.ok or verified.head != told_head:
         raise BadBackup(path, f"its log does not verify ({verified.problem or 'another head'})")
     for name in ("keys.db", "quarantine.db"):
@@ -135,11 +149,11 @@ def unpack(path: Path, folder: Path) -> Head:
 # Writing
 
 
-def _copy(state_dir: Path, folder: Path) -> Head:
+def _copy(state_dir: Path, folder: Path, tell: Tell) -> Head:
     """The log before the keys: a key is on disk before its event. A forgetting between the two destroys in the copy."""
     for name in COPIED:
         if (state_dir / name).exists():
-            _copy_database(state_dir / name, folder / name)
+            _copy_database(state_dir / name, folder / name, tell)
     for long_line in sorted((state_dir / LONG_LINES).glob("*.bin")):
         (folder / LONG_LINES).mkdir(exist_ok=True)
         with suppress(FileNotFoundError):  # erased meanwhile
@@ -150,14 +164,20 @@ def _copy(state_dir: Path, folder: Path) -> Head:
     return head
 
 
-def _copy_database(source: Path, target: Path) -> None:
+def _copy_database(source: Path, target: Path, tell: Tell) -> None:
+    """Of one moment: what is read stays open all the while, so a commit elsewhere does not make SQLite begin anew."""
     uri = f"{source.resolve().as_uri()}?mode=ro"
     target.touch(mode=0o600)
     with (
         closing(sqlite3.connect(uri, uri=True, timeout=30)) as reading,
         closing(sqlite3.connect(target)) as writing,
     ):
-        reading.backup(writing)
+        reading.execute("BEGIN")
+        reading.execute("SELECT 1 FROM sqlite_master").fetchone()
+        doing = f"copying {source.name}"
+        reading.backup(
+            writing, pages=PAGES_AT_ONCE, progress=lambda _status, left, total: tell(doing, total - left, total)
+        )
         writing.execute("PRAGMA journal_mode=DELETE")
 
 
@@ -201,7 +221,9 @@ def _manifest_of(path: Path, archive: tarfile.TarFile) -> dict[str, Any]:
     return manifest
 
 
-def _unpack_one(path: Path, archive: tarfile.TarFile, name: str, told: dict[str, Any], folder: Path) -> None:
+def _unpack_one(
+    path: Path, archive: tarfile.TarFile, name: str, told: dict[str, Any], folder: Path, tell: Tell
+) -> None:
     """Only names that a backup has, and only plain files: an archive may come from anywhere."""
     long_line = name.startswith(f"{LONG_LINES}/q-") and name.endswith(".bin") and name.count("/") == 1
     if name not in COPIED and not long_line:
@@ -209,6 +231,7 @@ def _unpack_one(path: Path, archive: tarfile.TarFile, name: str, told: dict[str,
     packed = archive.extractfile(name)
     if packed is None:
         raise BadBackup(path, f"{name} is no plain file")
+    size = archive.getmember(name).size
     target = folder / name
     target.parent.mkdir(exist_ok=True)
     digest = hashlib.sha256()
@@ -216,6 +239,7 @@ def _unpack_one(path: Path, archive: tarfile.TarFile, name: str, told: dict[str,
         while data := packed.read(1 << 20):
             digest.update(data)
             file.write(data)
+            tell(f"unpacking {name}", file.tell(), size)
         file.flush()
         os.fsync(file.fileno())
     if digest.hexdigest() != told["sha256"]:
@@ -232,6 +256,13 @@ def _check_database(path: Path, database: Path) -> None:
         answer = str(error)
     if answer != "ok":
         raise BadBackup(path, f"{database.name} is damaged: {answer}")
+
+
+def _fold(state: State, tell: Tell) -> None:
+    newest, done = state.log.head().seq, 0
+    while folded := state.views.catch_up(EVENTS_AT_ONCE):
+        done += folded
+        tell("folding the log", done, newest)
 
 
 # Forgetting again
@@ -280,12 +311,12 @@ def _put_in_place(folder: Path, state_dir: Path) -> None:
     for long_line in (state_dir / LONG_LINES).glob("*.bin"):
         long_line.unlink()
     if (folder / LONG_LINES).exists():
-        (state_dir / LONG_LINES).mkdir(mode=0o770, exist_ok=True)
+        (state_dir / LONG_LINES).mkdir(mode=0o700, exist_ok=True)
         for long_line in (folder / LONG_LINES).glob("*.bin"):
             os.replace(long_line, state_dir / LONG_LINES / long_line.name)
-    for name, mode in (("keys.db", 0o600), ("quarantine.db", 0o660), ("events.db", 0o660)):
+    for name in ("keys.db", "quarantine.db", "events.db"):
         if (folder / name).exists():
-            (folder / name).chmod(mode)
+            (folder / name).chmod(DATABASES[name])
             os.replace(folder / name, state_dir / name)
     sync_folder(state_dir)
 

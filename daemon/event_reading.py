@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.event_log import COLUMNS, EventLog, Row, Verification
 from daemon.moments import moment_of
 from daemon.sqlite_log import SqliteEventLog
+from daemon.telling import Tell, silent
 
 if TYPE_CHECKING:
     from daemon.sealing import Sealing
@@ -92,9 +93,10 @@ class EventReader:
         rows = self._log.read_after(seq - 1, 1)
         return shown(rows[0], self._unseal) if rows else None
 
-    def verify(self) -> Verification:
+    def verify(self, tell: Tell = silent) -> Verification:
         """Every hash computed again."""
-        return self._log.verify()
+        newest = self.newest
+        return self._log.verify(lambda seq: tell("verifying the log", seq, newest))
 
     def kept_aside(self, quarantine_id: str) -> str:
         """What lies in quarantine under that id, as text: why it is there, and what was received."""

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,7 @@ from daemon import import_origins
 from daemon.clock_and_chance import Clock
 from daemon.moments import moment_of
 from daemon.queries import Status, read_log
+from daemon.state_folder import BESIDE, DATABASES, SPOOL_MODE, STATE_MODE
 from daemon.state_lock import running_pid
 
 OK, WARN, BAD = "ok", "warn", "bad"
@@ -30,7 +31,6 @@ LITTLE_BYTES, TOO_LITTLE_BYTES = 2 << 30, 256 << 20
 CLOCK_SLACK_US = 60_000_000
 STALE_SPOOL_US = 3600 * 1_000_000
 FAR_BEHIND = 10_000
-MODES = {"events.db": 0o660, "keys.db": 0o600, "views.db": 0o660, "quarantine.db": 0o660}
 
 
 class Finding(NamedTuple):
@@ -45,6 +45,7 @@ class Finding(NamedTuple):
 def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
     """Everything, in the order in which it is put right."""
     return [
+        configuration(status.config_faults),
         sqlite(sqlite3.sqlite_version_info),
         disk(shutil.disk_usage(_existing(state_dir)).free),
         time_of_day(clock.now(), read_log(str(state_dir / "events.db")).newest_at),
@@ -55,9 +56,17 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
         quarantine(status),
         views(status),
         unfinished_forgetting(state_dir),
+        redaction(status),
         torch(),
         gpu(),
     ]
+
+
+def configuration(faults: Sequence[str]) -> Finding:
+    if faults:
+        found = f"wrong in {len(faults)} places, the first: {faults[0]}" if faults[1:] else faults[0]
+        return Finding("config", BAD, found, "correct it: `adaptd config check` names every place")
+    return Finding("config", OK, "every key and value can be used")
 
 
 def sqlite(version: tuple[int, ...]) -> Finding:
@@ -99,22 +108,40 @@ def permissions(state_dir: Path) -> Iterator[Finding]:
     faults = list(_mode_faults(state_dir))
     yield from faults
     if not faults:
-        yield Finding("permissions", OK, "files 0600 or 0660, spool 2770")
+        yield Finding("permissions", OK, "databases 0600 or 0640, folder its owner's, spool 2770")
 
 
 def _mode_faults(state_dir: Path) -> Iterator[Finding]:
     spool = state_dir / "spool"
     if not spool.is_dir():
         yield Finding("permissions", BAD, f"{spool}: no folder there", f"mkdir -m 2770 {spool}")
-    elif _mode(spool) != 0o2770:
+    elif _mode(spool) != SPOOL_MODE:
         yield Finding("permissions", WARN, f"{spool}: mode {_mode(spool):04o}", f"chmod 2770 {spool}")
-    if _mode(state_dir) & 0o007:
-        yield Finding("permissions", WARN, f"{state_dir}: mode {_mode(state_dir):04o}", f"chmod o= {state_dir}")
-    for name, widest in MODES.items():
-        for path in (state_dir / name, state_dir / f"{name}-wal"):
-            if path.exists() and _mode(path) & ~widest:
-                level = BAD if name == "keys.db" else WARN
-                yield Finding("permissions", level, f"{path}: mode {_mode(path):04o}", f"chmod {widest:04o} {path}")
+    yield from _folder_faults(state_dir)
+    for name, widest in DATABASES.items():
+        for suffix in BESIDE:
+            yield from _database_faults(state_dir / f"{name}{suffix}", widest)
+
+
+def _folder_faults(state_dir: Path) -> Iterator[Finding]:
+    """Whoever may write in the folder may put another log in the place of ours."""
+    mode, owner = _mode(state_dir), state_dir.stat().st_uid
+    if mode & 0o022:
+        told = f"{state_dir}: mode {mode:04o}, so that others may replace the log"
+        yield Finding("permissions", BAD, told, f"chmod {STATE_MODE:04o} {state_dir}")
+    elif mode & 0o007:
+        yield Finding("permissions", WARN, f"{state_dir}: mode {mode:04o}", f"chmod o= {state_dir}")
+    log = state_dir / "events.db"
+    if log.exists() and (daemon := log.stat().st_uid) != owner:
+        told = f"{state_dir}: belongs to user {owner}, and the log in it to user {daemon}"
+        yield Finding("permissions", BAD, told, f"chown {daemon} {state_dir} && chmod {STATE_MODE:04o} {state_dir}")
+
+
+def _database_faults(path: Path, widest: int) -> Iterator[Finding]:
+    """What others may write is bad, and so are keys and kept lines that they may read; the rest is a warning."""
+    if path.exists() and (more := _mode(path) & ~widest):
+        level = BAD if more & 0o022 or widest == 0o600 else WARN
+        yield Finding("permissions", level, f"{path}: mode {_mode(path):04o}", f"chmod {widest:04o} {path}")
 
 
 def floors() -> Iterator[Finding]:
@@ -176,6 +203,26 @@ def unfinished_forgetting(state_dir: Path) -> Finding:
     if not (state_dir / "forgetting").exists():
         return Finding("forgetting", OK, "nothing is half done")
     return Finding("forgetting", BAD, "a forgetting is not finished", "start the daemon, which goes on: adaptd run")
+
+
+def redaction(status: Status) -> Finding:
+    """What is taken out of the texts; each hook is loaded and tried, and told with its file and the hash of it."""
+    from daemon.redacting import RedactionUnusable, redactor_of
+
+    names = [name for name, _ in status.redactions]
+    beside = Path(status.config_path).parent if status.config_path else None
+    try:
+        redact = redactor_of(names, beside)
+    except RedactionUnusable as error:
+        found, _, step = str(error).partition(". ")
+        return Finding("redaction", BAD, found, step)
+    if redact is None:
+        return Finding("redaction", OK, "off: texts are stored as they come")
+    told = (
+        f"{about.name} from {about.file}, sha256 {about.sha256[:16]}" if about.sha256 else about.name
+        for about in redact.identities
+    )
+    return Finding("redaction", OK, "; ".join(told))
 
 
 def torch() -> Finding:

@@ -23,6 +23,7 @@ from daemon.line_naming import ids_in, subjects_in
 from daemon.quarantine import Quarantine
 from daemon.sealing import Sealing
 from daemon.state_folder import sync_folder
+from daemon.telling import Tell, silent
 
 PAGE_EVENTS = 5000
 BEGUN = "forgetting"
@@ -76,24 +77,26 @@ class Intent(NamedTuple):
         return cls(bytes.fromhex(fields["mark"]), tuple(fields["pseudonyms"]), fields["events"])
 
 
-def forget(place: Place, subject: str, now: int, chance: Chance) -> Forgotten:
+def forget(place: Place, subject: str, now: int, chance: Chance, tell: Tell = silent) -> Forgotten:
     """Everything of that subject, and from now on; what waits in the spool is taken in first."""
-    return forget_mark(place, place.sealing.mark_of(subject), now, chance)
+    return forget_mark(place, place.sealing.mark_of(subject), now, chance, tell)
 
 
-def forget_mark(place: Place, mark: bytes, now: int, chance: Chance) -> Forgotten:
+def forget_mark(place: Place, mark: bytes, now: int, chance: Chance, tell: Tell = silent) -> Forgotten:
     """The same by the mark, which is all that is left of somebody who was forgotten before."""
     take_everything_in(place, now)
     pseudonyms = place.sealing.owned_by(mark)
     again = place.sealing.is_forgotten(mark)
     if again and not pseudonyms:
         return _clean(place, Intent(mark, _told_before(place.log, mark)), now)._replace(again=True)
-    return forget_pseudonyms(place, mark, pseudonyms, now, chance)._replace(again=again)
+    return forget_pseudonyms(place, mark, pseudonyms, now, chance, tell)._replace(again=again)
 
 
-def forget_pseudonyms(place: Place, mark: bytes, pseudonyms: Sequence[int], now: int, chance: Chance) -> Forgotten:
+def forget_pseudonyms(
+    place: Place, mark: bytes, pseudonyms: Sequence[int], now: int, chance: Chance, tell: Tell = silent
+) -> Forgotten:
     """The intent and its deeds, once it is known what is meant."""
-    intent = Intent(mark, tuple(pseudonyms), _count_events(place.log, set(pseudonyms)))
+    intent = Intent(mark, tuple(pseudonyms), _count_events(place.log, set(pseudonyms), tell))
     event = _event_of(intent, now, chance)
     _note_begun(place.state_dir, event.id)
     place.log.append([event], full_sync=True)
@@ -170,11 +173,13 @@ def _blank_spooled(
     return count, problems
 
 
-def _count_events(log: EventLog, pseudonyms: set[int]) -> int:
+def _count_events(log: EventLog, pseudonyms: set[int], tell: Tell) -> int:
     count = seq = 0
+    newest = log.head().seq
     while pseudonyms and (rows := log.read_after(seq, PAGE_EVENTS, ("seq", "subject"))):
         count += sum(subject in pseudonyms for _, subject in rows)
         seq = rows[-1][0]
+        tell("looking through the log", seq, newest)
     return count
 
 

@@ -22,8 +22,10 @@ from daemon.event_kinds import EVENT_REFUSED, LINE_QUARANTINED, SPOOL_FINISHED, 
 from daemon.event_log import AppendFailed, Entry, EventLog, Found, IdsExist
 from daemon.line_batch import LineBatch, Outcome
 from daemon.line_naming import subjects_in
+from daemon.line_redacting import redacted, redacted_bytes
 from daemon.quarantine import Kept, Quarantine
 from daemon.received import Recorded, canonical
+from daemon.redacting import RedactionFailed, Redactor
 from daemon.sealing import Sealing, SubjectForgotten
 from daemon.spool_reading import Line, Piece, SpoolReader, Unfit, Unread
 
@@ -43,6 +45,7 @@ class IntakeRules(NamedTuple):
     commit_bytes: int = 4 << 20
     split_by: str = "input"
     encrypt: str = "subjects"
+    redact: Redactor | None = None
 
 
 class IntakeReport(NamedTuple):
@@ -86,6 +89,7 @@ class Intake:
         self._examples = examples
         self._looks = 0
         self._positions: dict[str, int] = {}
+        self._held_back: dict[str, str] = {}  # writers, since a hook fails on a line of theirs, with the problem
         self._gone: dict[str, None] = {}  # files that are deleted, and whose positions go with the next commit
         self.follow(rules)
         self._end_what_was_begun()
@@ -98,6 +102,7 @@ class Intake:
     def follow(self, rules: IntakeRules) -> None:
         """From now on by these rules: a reloaded configuration."""
         self.rules = rules
+        self._held_back.clear()
         self._reader = SpoolReader(self._spool_dir, rules.max_event_bytes)
         self._maker = EntryMaker(
             self._log.salt,
@@ -112,11 +117,15 @@ class Intake:
 
     def take_spools(self, now: int) -> IntakeReport:
         """Takes in one batch of unread lines, and lets go of files that were read to their end and left by a host."""
-        unread = self._reader.look(self._positions, self.rules.commit_events, self.rules.commit_bytes)
+        if self._looks % ASK_FOR_LOCKS_EVERY == 0:
+            self._held_back.clear()  # their hook is asked again
+        rules = self.rules
+        unread = self._reader.look(self._positions, rules.commit_events, rules.commit_bytes, self._held_back)
         self._looks += 1
+        unread, redacted_lines = self._redacted(unread)
         with ExitStack() as held:
             ended = self._at_their_end(unread, held)
-            report = self._take_unread(unread, ended, now)
+            report = self._take_unread(unread, redacted_lines, ended, now)
             for name in ended:
                 with suppress(PermissionError):  # another look may have more luck
                     self._drop(self._spool_dir / name)
@@ -127,8 +136,56 @@ class Intake:
             quarantined=report.quarantined + sum(torn),
             finished=len(ended) + len(torn),
             more=unread.more,
-            problems=tuple(unread.problems),
+            problems=(*unread.problems, *self._held_back.values()),
         )
+
+    def _redacted(self, unread: Unread) -> tuple[Unread, list[Line] | None]:
+        """What of it may be stored, and how; None for all of it as it is.
+
+        A writer's file is read up to the line on which a hook fails: that line waits where it is, and so does what
+        comes after it; other writers do not.
+        """
+        redact = self.rules.redact
+        if redact is None:
+            return unread, None
+        lines: list[Line] = []
+        pieces = [cut for piece in unread.pieces if (cut := self._redacted_piece(piece, redact, lines)) is not None]
+        unfit = [found for found in unread.unfit if self._may_be_kept(found, redact)]
+        more = unread.more and bool(pieces or unfit)  # for a hook that fails nobody need hurry
+        return unread._replace(pieces=pieces, unfit=unfit, more=more), lines
+
+    def _redacted_piece(self, piece: Piece, redact: Redactor, lines: list[Line]) -> Piece | None:
+        """The piece as far as it could be redacted, and its lines added to `lines`."""
+        for number, line in enumerate(piece.lines):
+            if spool_reading.writer_of(piece.name) in self._held_back:
+                return None
+            try:
+                lines.append(redacted(line, redact))
+            except RedactionFailed as failed:
+                end = piece.place_of(number)
+                self._hold_back(piece.name, end, failed)
+                return piece._replace(lines=piece.lines[:number], end=end, more=True) if number else None
+        return piece
+
+    def _hold_back(self, name: str, place: int, failed: RedactionFailed) -> None:
+        self._held_back[spool_reading.writer_of(name)] = f"spool/{name}: the line at byte {place:,} waits: {failed}"
+
+    def _may_be_kept(self, unfit: Unfit, redact: Redactor) -> bool:
+        """Asked beforehand, since its bytes are read when the other lines are about to be stored."""
+        if spool_reading.writer_of(unfit.name) in self._held_back:
+            return False
+        try:
+            self._redacted_range(unfit, redact)
+        except RedactionFailed as failed:
+            self._hold_back(unfit.name, unfit.start, failed)
+            return False
+        return True
+
+    def _redacted_range(self, unfit: Unfit, redact: Redactor) -> bytes:
+        """Nothing, where it is too much to be looked through."""
+        if unfit.end - unfit.start > ROW_BYTES:
+            return b""
+        return redacted_bytes(spool_reading.read_range(self._spool_dir / unfit.name, unfit.start, unfit.end), redact)
 
     def _at_their_end(self, unread: Unread, held: ExitStack) -> list[str]:
         """Files that these pieces end and that no host has any more: their end goes into the same commit."""
@@ -141,7 +198,9 @@ class Intake:
                         ended.append(piece.name)
         return ended
 
-    def _take_unread(self, unread: Unread, ended: Sequence[str], now: int) -> IntakeReport:
+    def _take_unread(
+        self, unread: Unread, redacted_lines: Sequence[Line] | None, ended: Sequence[str], now: int
+    ) -> IntakeReport:
         unfit = [found for found in unread.unfit if self._has_room(found, unread.problems)]
         if not unread.pieces and not unfit:
             return IntakeReport()
@@ -150,7 +209,7 @@ class Intake:
         ends = [self._end_of(name, read_to[name], now) for name in ended]
         read_to |= dict.fromkeys(ended, FINISHED)
         place_of = _places(unread.pieces)
-        batch = self._take(lines, place_of, read_to, now, unfit, ends)
+        batch = self._take(lines, place_of, read_to, now, unfit, ends, redacted_lines=redacted_lines)
         self._erase_refused(batch, place_of)
         return IntakeReport(
             events=len(batch.entries),
@@ -164,13 +223,13 @@ class Intake:
         """Nothing of a refused line is kept, also where its host still holds the file."""
         for number in batch.refused:
             source, start = place_of(number)
-            span = spool_erasing.Span(start, spool_reading.byte_length(batch.lines[number]))
+            span = spool_erasing.Span(start, spool_reading.byte_length(batch.received[number]))
             with suppress(OSError):  # it goes with the file, then
                 spool_erasing.blank(self._spool_dir / source.removeprefix("spool/"), [span])
 
     def _has_room(self, unfit: Unfit, problems: list[str]) -> bool:
         """Copies what is too long for a row; where that fails, this file waits, and the others do not wait for it."""
-        if unfit.end - unfit.start <= ROW_BYTES:
+        if unfit.end - unfit.start <= ROW_BYTES or self.rules.redact is not None:
             return True
         target = self._quarantine.file_for(self._unfit_id(unfit))
         try:
@@ -239,7 +298,7 @@ class Intake:
         if rest is not None:
             return False
         torn = Unfit(path.name, position, size, "torn: its host ended, or its disk was full, in the middle of the line")
-        if not self._has_room(torn, []):
+        if not self._has_room(torn, []) or (self.rules.redact and not self._may_be_kept(torn, self.rules.redact)):
             return False
         self._take([], _places([]), {path.name: size}, now, [torn])
         return True
@@ -269,8 +328,28 @@ class Intake:
     def take_lines(self, lines: Sequence[Line], source: str, now: int) -> list[Outcome]:
         """Takes in lines that came through another door; returns what became of each, once it is committed."""
         newest = self._log.head().seq
-        batch = self._take(lines, lambda number: (source, number), {}, now, (), full_sync=True)
-        return batch.outcomes(newest)
+        redacted_lines, failed = self._redacted_one_by_one(lines)
+        if failed:
+            lines = [line for number, line in enumerate(lines) if number not in failed]
+        batch = self._take(
+            lines, lambda number: (source, number), {}, now, (), full_sync=True, redacted_lines=redacted_lines
+        )
+        outcomes = iter(batch.outcomes(newest))
+        return [failed[number] if number in failed else next(outcomes) for number in range(len(lines) + len(failed))]
+
+    def _redacted_one_by_one(self, lines: Sequence[Line]) -> tuple[list[Line] | None, dict[int, Outcome]]:
+        """The lines as they may be stored, and what to answer for those on which a hook fails: they are not taken."""
+        redact = self.rules.redact
+        if redact is None:
+            return None, {}
+        made: list[Line] = []
+        failed: dict[int, Outcome] = {}
+        for number, line in enumerate(lines):
+            try:
+                made.append(redacted(line, redact))
+            except RedactionFailed as failure:
+                failed[number] = Outcome(None, error=f"not recorded: {failure}")
+        return made, failed
 
     def _take(
         self,
@@ -282,8 +361,10 @@ class Intake:
         ends: Sequence[Entry] = (),
         *,
         full_sync: bool = False,
+        redacted_lines: Sequence[Line] | None = None,
     ) -> LineBatch:
-        batch = LineBatch(lines, self._maker.batch(now), self.rules.max_event_bytes)
+        stored = lines if redacted_lines is None else redacted_lines
+        batch = LineBatch(stored, self._maker.batch(now), self.rules.max_event_bytes, lines)
         kept_unfit = [_Aside(kept, found.reason) for found in unfit if (kept := self._keep_unfit(found, now))]
         batch.refused_unfit = len(unfit) - len(kept_unfit)
         known: dict[str, Found] = {}
@@ -303,7 +384,7 @@ class Intake:
                 if found.keys() <= known.keys():
                     batch.settle_clash(error.ids)
                 known |= found
-                batch.settle_known(known, self._content_of)
+                batch.settle_known(known, self._content_of, self.rules.redact)
 
     def _on_disk_first(self, batch: LineBatch, asides: Sequence[_Aside], now: int) -> list[Entry]:
         """The entries to commit, after what they rest on is on disk: keys of what is sealed, and lines kept aside."""
@@ -338,7 +419,7 @@ class Intake:
 
     def _refuse_unusable(self, batch: LineBatch) -> None:
         """A line that cannot be used and names a forgotten subject is not kept aside either."""
-        for number in [number for number in batch.aside if self._names_forgotten(_as_bytes(batch.lines[number]))]:
+        for number in [number for number in batch.aside if self._names_forgotten(_as_bytes(batch.received[number]))]:
             del batch.aside[number]
             batch.refused.add(number)
 
@@ -349,22 +430,23 @@ class Intake:
     def _keep_line(self, batch: LineBatch, number: int, place: tuple[str, int], now: int) -> Kept:
         source, start = place
         line = _as_bytes(batch.lines[number])
-        return Kept(self._aside_id(source, start, line), source, start, len(line), str(batch.aside[number]), now, line)
+        length = spool_reading.byte_length(batch.received[number])
+        return Kept(self._aside_id(source, start, line), source, start, length, str(batch.aside[number]), now, line)
 
     def _keep_unfit(self, unfit: Unfit, now: int) -> Kept | None:
         """None where what is unfit is of a forgotten subject: the position passes over it, and nothing stays."""
-        source = f"spool/{unfit.name}"
-        kept_id = self._unfit_id(unfit)
         length = unfit.end - unfit.start
-        path = self._spool_dir / unfit.name
-        if length > ROW_BYTES:
-            raw = None  # copied before: see _has_room
-        else:
+        path, redact, reason = self._spool_dir / unfit.name, self.rules.redact, unfit.reason
+        raw = None  # copied before: see _has_room
+        if length <= ROW_BYTES:
             raw = spool_reading.read_range(path, unfit.start, unfit.end)
             if self._names_forgotten(raw):
                 spool_erasing.blank(path, [spool_erasing.Span(unfit.start, length)])
                 return None
-        return Kept(kept_id, source, unfit.start, length, unfit.reason, now, raw)
+        if redact is not None:
+            raw = self._redacted_range(unfit, redact)
+            reason += "" if raw else "; its bytes were not kept: they are too many to be redacted"
+        return Kept(self._unfit_id(unfit), f"spool/{unfit.name}", unfit.start, length, reason, now, raw)
 
     def _aside_id(self, source: str, start: int, line: bytes) -> str:
         """The same for the same bytes in the same place, so that taking in again after a crash keeps them once."""

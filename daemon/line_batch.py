@@ -6,11 +6,14 @@ Only the sorting: it reads no file, asks no log, and writes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from daemon.entry_making import Batch, aimed_at
 from daemon.event_log import Entry, Found
+from daemon.line_redacting import Redact, without_private
 from daemon.received import NotUsable, Recorded, canonical, read_line, same_received
+from daemon.redacting import RedactionFailed
 from daemon.spool_reading import Line, byte_length
 
 ContentOf = Callable[[Found, Recorded], bytes | None]
@@ -27,10 +30,16 @@ class Outcome(NamedTuple):
 
 
 class LineBatch:
-    """The lines of one commit. A line's number is its place in `lines`."""
+    """The lines of one commit. A line's number is its place in `lines`.
 
-    def __init__(self, lines: Sequence[Line], making: Batch, max_line_bytes: int) -> None:
+    `lines` are what may be stored; where something was redacted, `received` are the same lines as they came.
+    """
+
+    def __init__(
+        self, lines: Sequence[Line], making: Batch, max_line_bytes: int, received: Sequence[Line] | None = None
+    ) -> None:
         self.lines = lines
+        self.received = lines if received is None else received
         self.entries: dict[int, Entry] = {}
         self.repeats: dict[int, int] = {}  # line → seq of the event that it repeats
         self.repeats_line: dict[int, int] = {}  # line → the line of this batch that it repeats
@@ -46,13 +55,11 @@ class LineBatch:
     def _read(self, max_line_bytes: int) -> None:
         """One line at a time from bytes to entry, while it is warm; what speaks of another event comes second."""
         second: dict[int, Recorded] = {}
-        simple, entries = self._making.simple, self.entries
+        simple, entries, received = self._making.simple, self.entries, self.received
         for number, line in enumerate(self.lines):
             try:
-                if byte_length(line) > max_line_bytes:
-                    raise NotUsable(
-                        f"{byte_length(line)} bytes, expected at most {max_line_bytes} (intake.max_event_bytes)"
-                    )
+                if (length := byte_length(received[number])) > max_line_bytes:
+                    raise NotUsable(f"{length} bytes, expected at most {max_line_bytes} (intake.max_event_bytes)")
                 if not line:
                     continue  # an empty line closes a write that failed before its first byte
                 event = read_line(line)
@@ -99,17 +106,28 @@ class LineBatch:
             if entry.id in ids:
                 self._conflict(number)
 
-    def settle_known(self, known: Mapping[str, Found], content_of: ContentOf) -> None:
-        """Sorts out lines whose id is in the log: the same content is a repeat, other content is kept aside."""
+    def settle_known(self, known: Mapping[str, Found], content_of: ContentOf, redact: Redact | None = None) -> None:
+        """Sorts out lines whose id is in the log: the same content is a repeat, other content is kept aside.
+
+        What was stored before a redaction was asked for is the same as what says the same now, redacted or not.
+        """
         for number, entry in list(self.entries.items()):
             found = known.get(entry.id)
             if found is None:
                 continue
-            if _is_repeat(found, self.lines[number], content_of):
+            if _is_repeat(found, self._said(number), content_of, redact):
                 self.repeats[number] = found.seq
                 del self.entries[number]
             else:
                 self._conflict(number)
+
+    def _said(self, number: int) -> list[Recorded]:
+        """What a line says, and what it said before it was redacted."""
+        said = [read_line(self.lines[number])]
+        if self.received is not self.lines:
+            with suppress(NotUsable):
+                said.append(read_line(self.received[number]))
+        return said
 
     def numbered(self, newest: int) -> list[Entry]:
         """The entries in order; what aims at an event before it in this batch gets that event's number."""
@@ -139,11 +157,19 @@ class LineBatch:
         return found
 
 
-def _is_repeat(found: Found, line: Line, content_of: ContentOf) -> bool:
-    event = read_line(line)
+def _is_repeat(found: Found, said: Sequence[Recorded], content_of: ContentOf, redact: Redact | None) -> bool:
     if found.content is not None:
-        return found.content == content_of(found, event)
+        return found.content in [content_of(found, event) for event in said]
     try:
-        return canonical(read_line(found.body)) == canonical(event)
+        stored = read_line(found.body)
     except NotUsable:
         return False  # the id of an event of the daemon itself
+    contents = [canonical(event) for event in said]
+    return canonical(stored) in contents or (redact is not None and _redacted(stored, redact) in contents)
+
+
+def _redacted(stored: Recorded, redact: Redact) -> bytes:
+    try:
+        return canonical(without_private(stored, redact))
+    except RedactionFailed:
+        return b""  # nobody can say that it is the same

@@ -13,10 +13,11 @@ from typing import NamedTuple, Protocol
 from daemon.event_log import AppendFailed
 from daemon.intake import IntakeReport
 from daemon.line_batch import Outcome
+from daemon.redacting import RedactionFailed
 from daemon.socket_door import SocketDoor
 
-PASSING = (AppendFailed, sqlite3.Error, OSError)
-"""What may go wrong with a disk and go right later: it ends a turn, never the daemon."""
+PASSING = (AppendFailed, RedactionFailed, sqlite3.Error, OSError)
+"""What may go wrong with a disk, or in a host's hook, and go right later: it ends a turn, never the daemon."""
 
 
 class TakesIn(Protocol):
@@ -108,7 +109,7 @@ class MainLoop:
 
 def _told(error: Exception) -> str:
     """What went wrong, with the next step where the error itself cannot know it."""
-    if isinstance(error, AppendFailed):
+    if isinstance(error, AppendFailed | RedactionFailed):
         return str(error)
     return (
         f"{error}, in keys.db, quarantine.db, views.db or the spool folder; expected files one can read and write. "

@@ -15,10 +15,11 @@ from daemon.file_systems import refuse_network
 from daemon.forgetting import finish_begun
 from daemon.intake import Intake, IntakeRules
 from daemon.quarantine import Quarantine
+from daemon.redacting import redactor_of
 from daemon.sealing import KeysMissing, Sealing
 from daemon.settings import Settings
 from daemon.sqlite_log import SqliteEventLog
-from daemon.state_folder import make_folders
+from daemon.state_folder import DATABASE_MODE, make_folders, narrow_databases
 from daemon.views.store import Views
 
 
@@ -45,20 +46,31 @@ class State:
         self.close()
 
 
-def intake_rules(settings: Settings) -> IntakeRules:
-    """What the configuration says about taking in."""
+def intake_rules(settings: Settings, beside: Path | None = None) -> IntakeRules:
+    """What the configuration says about taking in; its hooks are looked for in the folder `beside` first.
+
+    Raises RedactionUnusable.
+    """
     return IntakeRules(
         max_event_bytes=settings.intake.max_event_bytes,
         commit_events=settings.intake.commit_events,
         split_by=settings.sides.split_by,
         encrypt=settings.privacy.encrypt,
+        redact=redactor_of(settings.privacy.redact, beside),
     )
 
 
-def open_state(state_dir: Path, settings: Settings, clock: Clock, chance: Chance) -> State:
-    """Open, and make where it is new, all that the daemon keeps. NetworkFileSystem where SQLite's WAL is not safe."""
+def open_state(
+    state_dir: Path, settings: Settings, clock: Clock, chance: Chance, *, beside: Path | None = None
+) -> State:
+    """Open, and make where it is new, all that the daemon keeps. NetworkFileSystem where SQLite's WAL is not safe.
+
+    `beside` is the folder of config.toml: see `intake_rules`.
+    """
+    rules = intake_rules(settings, beside)
     refuse_network(state_dir)
     make_folders(state_dir)
+    narrow_databases(state_dir)
     with ExitStack() as closing:
         log = SqliteEventLog.open(state_dir / "events.db", clock, chance, durability=settings.log.durability)
         closing.callback(log.close)
@@ -69,10 +81,10 @@ def open_state(state_dir: Path, settings: Settings, clock: Clock, chance: Chance
             raise KeysMissing(subject)
         quarantine = Quarantine(state_dir / "quarantine.db")
         closing.callback(quarantine.close)
-        (state_dir / "views.db").touch(mode=0o660)  # whatever the umask, nothing for everybody
+        (state_dir / "views.db").touch(mode=DATABASE_MODE)
         views = Views.open(state_dir / "views.db", log)
         closing.callback(views.close)
-        intake = Intake(log, views.examples, state_dir / "spool", quarantine, sealing, chance, intake_rules(settings))
+        intake = Intake(log, views.examples, state_dir / "spool", quarantine, sealing, chance, rules)
         state = State(state_dir, log, views, intake, sealing, quarantine, closing.pop_all())
     try:
         finish_begun(state, clock.now())

@@ -33,6 +33,7 @@ def owned_folder(state_dir: Path) -> Iterator[None]:
 @contextmanager
 def owned_state(state_dir: Path, config_path: str | None, clock: Clock, chance: Chance) -> Iterator[State]:
     """The folder, opened under its lock and by its configuration."""
-    settings = read_settings(None if config_path is None else Path(config_path))
-    with owned_folder(state_dir), open_state(state_dir, settings, clock, chance) as state:
+    path = None if config_path is None else Path(config_path)
+    settings, beside = read_settings(path), path and path.parent
+    with owned_folder(state_dir), open_state(state_dir, settings, clock, chance, beside=beside) as state:
         yield state

@@ -56,7 +56,7 @@ class Quarantine:
 
     def file_for(self, quarantine_id: str) -> Path:
         """Where a line goes that is too long for a row."""
-        self._folder.mkdir(mode=0o770, exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         return self._folder / f"{quarantine_id}.bin"
 
     def find(self, quarantine_id: str) -> Kept | None:

@@ -13,13 +13,16 @@ from daemon.state_lock import running_pid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
+    from daemon.settings_told import ValueTold
     from daemon.told import OutputTold, Told, ToldInFull
 
 SCHEMA = "adaptd.status/1"
 MOST_TYPES = 10
+JUDGE_WANTED = 200  # fewer rated judge examples are flagged by the gate
 
 
 class LogState:
@@ -67,6 +70,9 @@ class Status:
         quarantined: int,
         quarantine_reason: str | None,
         views_at: int,
+        rated_judge_examples: int = 0,
+        config_faults: Sequence[str] = (),
+        redactions: list[tuple[str, str | None]] | None = None,
     ) -> None:
         self.state_dir = state_dir
         self.config_path = config_path
@@ -81,6 +87,9 @@ class Status:
         self.quarantined = quarantined
         self.quarantine_reason = quarantine_reason
         self.views_at = views_at
+        self.rated_judge_examples = rated_judge_examples
+        self.config_faults = list(config_faults)
+        self.redactions = redactions or []
 
     @property
     def running(self) -> bool:
@@ -93,8 +102,20 @@ class Status:
         return max(0, self.log.events - self.views_at)
 
     @property
+    def missing_for_promotion(self) -> list[str]:
+        """What a first model would still need before it could be promoted, in words; the largest thing first.
+
+        Without workloads there is nothing to promote. A judge set below JUDGE_WANTED shows no small effect: design §8.
+        """
+        wanted = JUDGE_WANTED - self.rated_judge_examples
+        rated = [f"{wanted} more rated judge outputs"] if wanted > 0 else []
+        return ["a workload (none yet)", *rated]
+
+    @property
     def next_step(self) -> str | None:
         """The one thing to do now, None when there is nothing."""
+        if self.config_faults:
+            return "correct the configuration: adaptd config check"
         if not self.running and self.spool.unread_bytes:
             return "start the daemon, so that what waits in the spool is taken in: adaptd run"
         if not self.running:
@@ -108,6 +129,7 @@ class Status:
 
 def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any], today: str) -> Status:
     """The state of a folder; `table` is config.toml as it was read, `today` the UTC day as YYYY-MM-DD."""
+    from daemon.config_checked import faults_of
     from daemon.views.summary import read_summary
 
     summary = read_summary(f"{state_dir}/views.db")
@@ -130,6 +152,9 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         quarantined=sum(quarantine["totals"].values()),
         quarantine_reason=_newest_reason(quarantine["newest"]),
         views_at=summary["position"],
+        rated_judge_examples=summary["rated_judge_examples"],
+        config_faults=faults_of(config_path, os.environ),
+        redactions=_redactions(table, config_path),
     )
 
 
@@ -155,6 +180,23 @@ def outputs_told(state_dir: str) -> Iterator[OutputTold]:
 
     with Tellings.open(state_dir) as tellings:
         yield from tellings.outputs()
+
+
+def export_size(state_dir: str, *, native: bool) -> int:
+    """About how many lines an export will have: events, or outputs."""
+    if native:
+        return read_log(f"{state_dir}/events.db").events
+    from daemon.views.summary import read_summary
+
+    return int(read_summary(f"{state_dir}/views.db")["outputs"])
+
+
+def settings_told(config_path: Path | None, environ: Mapping[str, str]) -> list[ValueTold]:
+    """What holds for every key, and who says so; BadConfig with every fault when something is wrong."""
+    from daemon.settings import read_sources
+    from daemon.settings_told import values_told
+
+    return values_told(read_sources(config_path, environ))
 
 
 def read_log(path: str) -> LogState:
@@ -213,6 +255,21 @@ def _reader(path: str) -> sqlite3.Connection:
 def _durability(table: Mapping[str, Any]) -> str:
     log = table.get("log")
     return str(log.get("durability", "full")) if isinstance(log, dict) else "full"
+
+
+def _redactions(table: Mapping[str, Any], config_path: str | None) -> list[tuple[str, str | None]]:
+    """What `privacy.redact` names; of a hook also the file beside config.toml, where it is one of those."""
+    privacy = table.get("privacy")
+    names = privacy.get("redact") if isinstance(privacy, dict) else None
+    return [(str(name), _hook_file(str(name), config_path)) for name in names] if isinstance(names, list) else []
+
+
+def _hook_file(name: str, config_path: str | None) -> str | None:
+    module, colon, _ = name.partition(":")
+    if not colon or config_path is None:
+        return None
+    stem = os.path.join(os.path.dirname(config_path), *module.split("."))
+    return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if os.path.isfile(path)), None)
 
 
 def _volume(counted: Mapping[str, Any]) -> Volume:

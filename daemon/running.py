@@ -23,14 +23,18 @@ from structlog.typing import FilteringBoundLogger
 from adaptd import __version__
 from daemon import event_kinds, forgetting, requests
 from daemon.clock_and_chance import MICROSECONDS, Chance, Clock
+from daemon.config_faults import BadConfig
+from daemon.config_schema import keep_schema
 from daemon.event_kinds import own_event
 from daemon.event_log import AppendFailed
 from daemon.file_systems import refuse_network
+from daemon.intake import IntakeRules
 from daemon.log_lines import logger_to
 from daemon.main_loop import PASSING, MainLoop, TurnReport
 from daemon.notifying import ServiceManager
 from daemon.opening import State, intake_rules, open_state
-from daemon.settings import BadConfig, Settings, changed_keys, read_settings
+from daemon.redacting import RedactionUnusable
+from daemon.settings import ONLY_AT_START, Settings, changed_keys, read_settings
 from daemon.socket_door import SocketDoor
 from daemon.state_folder import make_folders
 from daemon.state_lock import StateLock
@@ -40,8 +44,6 @@ IDLE_SECONDS = 0.25
 TURNS_UNTIL_IDLE = 20
 NOT_FOR_OTHERS = 0o007
 """What the daemon makes may be read and written by its group at most."""
-ONLY_AT_START = ("adaptd.state_dir", "log.durability")
-"""What a running daemon cannot change: where its files are, and how they were opened."""
 
 
 class Signals:
@@ -105,7 +107,9 @@ class Daemon:
         manager: ServiceManager,
         clock: Clock,
         chance: Chance,
+        lock: StateLock,
     ) -> None:
+        self._lock = lock
         self._config_path = config_path
         self._settings = settings
         self._state = state
@@ -130,6 +134,7 @@ class Daemon:
         while signals.stopped_by is None:
             if signals.take_reload():
                 self._reload()
+            self._keep_lock()
             report = self._loop.turn(self._clock.now())
             self._serve_requests()
             self._tell(report)
@@ -179,6 +184,13 @@ class Daemon:
             self._log.info("took in", **said, seq=self._state.log.head().seq)
             self._manager.status(self._status())
 
+    def _keep_lock(self) -> None:
+        """Before each turn: StateMoved ends the daemon before it writes where it is not known any more."""
+        try:
+            self._lock.keep()
+        except OSError as error:
+            self._log.error("lock cannot be looked at", path=str(self._lock.path), reason=str(error))
+
     def _serve_requests(self) -> None:
         """What a verb of the state's owner asks for. What fails on a disk stays asked for."""
         try:
@@ -198,22 +210,25 @@ class Daemon:
         self._manager.reloading(time.monotonic_ns() // 1000)
         try:
             settings = read_settings(self._config_path)
-        except BadConfig as error:
+            rules = intake_rules(settings, _folder_of(self._config_path))
+        except (BadConfig, RedactionUnusable) as error:
             self._note(event_kinds.CONFIG_REFUSED, {"config": str(self._config_path), "reason": str(error)})
             self._log.error("config refused, the old one stays", reason=str(error))
         else:
-            self._take_over(settings)
+            self._take_over(settings, rules)
         self._manager.ready(self._status())
 
-    def _take_over(self, settings: Settings) -> None:
+    def _take_over(self, settings: Settings, rules: IntakeRules) -> None:
         changed = changed_keys(self._settings, settings)
         after_restart = [key for key in ONLY_AT_START if key in changed]
         self._settings = settings
-        self._state.intake.follow(intake_rules(settings))
+        self._state.intake.follow(rules)
         self._loop.lines_per_turn = settings.intake.commit_events
         if self._door is not None:
             self._door.max_line_bytes = settings.intake.max_event_bytes
-        self._note(event_kinds.CONFIG_RELOADED, {"changed": changed, "after_restart": after_restart})
+        self._note(
+            event_kinds.CONFIG_RELOADED, {"changed": changed, "after_restart": after_restart} | self._redactions()
+        )
         self._log.info("config reloaded", changed=sorted(changed), after_restart=after_restart)
 
     def _note(self, kind: event_kinds.Kind, body: event_kinds.Body) -> None:
@@ -236,11 +251,20 @@ class Daemon:
             "sqlite": sqlite3.sqlite_version,
             "durability": self._settings.log.durability,
             "config": None if self._config_path is None else str(self._config_path),
-        }
+        } | self._redactions()
+
+    def _redactions(self) -> event_kinds.Body:
+        """Which redactions hold from this event on: hooks with the hash of their code."""
+        redact = self._state.intake.rules.redact
+        return {} if redact is None else {"redact": [about._asdict() for about in redact.identities]}
 
     def _status(self) -> str:
         connections = self._door.connections if self._door else 0
         return f"{self._state.log.head().seq} events in the log; {connections} programs connected"
+
+
+def _folder_of(config_path: Path | None) -> Path | None:
+    return config_path and config_path.parent
 
 
 def run(
@@ -250,7 +274,7 @@ def run(
 
     Raises BadConfig, StateInUse or NetworkFileSystem before anything is touched but the folder itself.
     """
-    settings = read_settings(config_path)
+    settings = read_settings(config_path, environ)
     refuse_network(state_dir)
     os.umask(NOT_FOR_OTHERS)
     make_folders(state_dir)
@@ -261,7 +285,8 @@ def run(
         started = datetime.fromtimestamp(clock.now() / MICROSECONDS, UTC).isoformat(timespec="seconds")
         lock = StateLock.take(state_dir, f"{os.getpid()} {started}", pause=lambda: time.sleep(0.025))
         closing.callback(lock.release)
-        state = closing.enter_context(open_state(state_dir, settings, clock, chance))
-        daemon = Daemon(config_path, settings, state, log, ServiceManager(environ), clock, chance)
+        keep_schema(state_dir)
+        state = closing.enter_context(open_state(state_dir, settings, clock, chance, beside=_folder_of(config_path)))
+        daemon = Daemon(config_path, settings, state, log, ServiceManager(environ), clock, chance, lock)
         closing.callback(daemon.close)
         daemon.serve(signals)

@@ -1,57 +1,119 @@
 """This file knows what config.toml may say: every key, its type, its range and what holds when it is absent.
 
-Every fault of a file is told at once, each with its line. Short verbs never come here: they read the two keys that they
-need through adaptd.locating, and a wrong value meets them there.
+Every fault is told at once, each with its place. Short verbs never come here: they read the two keys that they need
+through adaptd.locating, and a wrong value meets them there.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
+import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
 
-from adaptd.errors import AdaptdError
+from adaptd.overriding import Override, merged, overrides_in
+from daemon.config_faults import BadConfig, Fault, faults_in_file, faults_in_variable, syntax_fault, unreadable
+from daemon.toml_places import Places
+
+REDACTION = r"^(e-mail|phone|card|iban|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*)$"
+"""The name of a built-in redaction, or MODULE:FUNCTION."""
 
 
 class AdaptdSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[adaptd]: where things are."""
+    """Where things are."""
 
-    state_dir: Annotated[str, Meta(min_length=1)] = "state"
+    state_dir: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Where the daemon keeps its data and hosts leave their events. state/README.md says what each "
+            "file is.",
+            examples=["state", "/var/lib/adaptd", "~/adaptd"],
+        ),
+    ] = "state"
 
 
 class IntakeSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[intake]: how events are taken in."""
+    """How events are taken in."""
 
-    max_event_bytes: Annotated[int, Meta(ge=1024, le=64 << 20)] = 1 << 20
-    commit_events: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    max_event_bytes: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            le=64 << 20,
+            description="The longest event, in bytes (1,024 to 67,108,864). A longer line goes to quarantine, with the "
+            "reason.",
+            examples=[1 << 20, 8 << 20],
+        ),
+    ] = 1 << 20
+    commit_events: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="At most how many events one commit of the log takes (1 to 100,000). Fewer: callers on the "
+            "socket wait less; more: more events a second.",
+            examples=[100, 5000],
+        ),
+    ] = 1000
 
 
 class SidesSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[sides]: what examples that belong together have in common."""
+    """What examples that belong together have in common."""
 
-    split_by: Literal["input", "subject", "episode"] = "input"
+    split_by: Annotated[
+        Literal["input", "subject", "episode"],
+        Meta(
+            description='Examples that share this are all learnt from or all judged on, never both: "input" (the '
+            'normalised input), "subject" or "episode". Drawn once, when an input first enters; a change here '
+            "concerns new inputs alone.",
+            examples=["subject"],
+        ),
+    ] = "input"
 
 
 class PrivacySettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[privacy]: what is sealed."""
+    """What is sealed."""
 
-    encrypt: Literal["subjects", "all"] = "subjects"
+    encrypt: Annotated[
+        Literal["subjects", "all"],
+        Meta(
+            description='"subjects": the texts of events that name a subject are sealed under that subject\'s key, '
+            'which `adaptd forget` destroys. "all": those of every event; an output without a subject gets a key of '
+            "its own, together with the feedback on it.",
+            examples=["all"],
+        ),
+    ] = "subjects"
+    redact: Annotated[
+        tuple[Annotated[str, Meta(pattern=REDACTION)], ...],
+        Meta(
+            description='What is taken out of every free text before anything is stored: "e-mail", "phone", "card", '
+            '"iban", and hooks of your own, "module:function", from a text to a text; the module stands beside this '
+            "file or is installed. docs/privacy.md says what this reaches and what it does not.",
+            examples=[["e-mail", "card"]],
+        ),
+    ] = ()
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """[log]: what a commit promises."""
+    """What a commit promises."""
 
-    durability: Literal["full", "normal"] = "full"
+    durability: Annotated[
+        Literal["full", "normal"],
+        Meta(
+            description='"full": an event counts as taken in when it is on the disk. "normal": a power cut may take '
+            "the newest commits back; no crash of a program can.",
+            examples=["normal"],
+        ),
+    ] = "full"
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of config.toml."""
+    """What config.toml may say."""
 
     adaptd: AdaptdSettings = AdaptdSettings()
     intake: IntakeSettings = IntakeSettings()
@@ -60,53 +122,65 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log: LogSettings = LogSettings()
 
 
-class Fault(NamedTuple):
-    """One thing wrong in a config.toml; line 0 is «somewhere in the file»."""
-
-    line: int
-    key: str
-    expected: str
-    found: str
-    hint: str = ""
-
-    def told(self, path: Path) -> str:
-        """The one line that an operator reads."""
-        place = f"{path}:{self.line}" if self.line else f"{path}"
-        return f"{place}: {self.key}: expected {self.expected}, found {self.found}" + (self.hint and f", {self.hint}")
+ONLY_AT_START = ("adaptd.state_dir", "log.durability")
+"""What a running daemon cannot change: where its files are, and how they were opened."""
 
 
-class BadConfig(AdaptdError):
-    """A config.toml that says something that cannot be meant; `faults` has every one."""
+class Sources(NamedTuple):
+    """What was said and where: a file's table with the places in it, and variables of the environment."""
 
-    exit_code = 78
+    path: Path | None
+    table: dict[str, Any]
+    places: Places
+    overrides: list[Override]
 
-    def __init__(self, path: Path, faults: list[Fault]) -> None:
-        super().__init__("\n".join(fault.told(path) for fault in faults))
-        self.path = path
-        self.faults = faults
+    def faults(self) -> list[Fault]:
+        """Everything that is wrong: of the file in its order, then of the environment by name."""
+        found = faults_in_file(self.table, Settings, self.places)
+        for override in self.overrides:
+            found += faults_in_variable(override, Settings)
+        return found
+
+    def settings(self) -> Settings:
+        """What holds. BadConfig with every fault when there is one."""
+        faults = self.faults()
+        if faults:
+            raise BadConfig(self.path, faults)
+        table = self.table
+        for override in self.overrides:
+            table = merged(table, override.table)
+        return msgspec.convert(table, Settings)
 
 
-def read_settings(path: Path | None) -> Settings:
-    """The settings of a file, or those that hold without one. BadConfig when it cannot be read or understood."""
-    if path is None:
-        return Settings()
+def read_settings(path: Path | None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a file and of the environment (this process's own unless another is given)."""
+    return read_sources(path, environ).settings()
+
+
+def read_sources(path: Path | None, environ: Mapping[str, str] | None = None) -> Sources:
+    """What a file, if there is one, and the environment say. BadConfig when the file cannot be read as TOML."""
+    environ = os.environ if environ is None else environ
     try:
-        text = path.read_text("utf-8")
+        text = "" if path is None else path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(path, [Fault(0, "the file", "UTF-8 text that can be read", str(error))]) from None
-    return settings_of(text, path)
+        assert path is not None, "nothing was read"
+        raise unreadable(path, error) from None
+    return sources_of(text, path, environ)
+
+
+def sources_of(text: str, path: Path | None, environ: Mapping[str, str]) -> Sources:
+    """The same of a text; `path` only names it."""
+    try:
+        table = tomllib.loads(text)
+        places = Places(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadConfig(path, [syntax_fault(error, text)]) from None
+    return Sources(path, table, places, overrides_in(environ))
 
 
 def settings_of(text: str, path: Path) -> Settings:
-    """The settings that a text of config.toml gives; `path` only names it in errors."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadConfig(path, [_syntax_fault(str(error))]) from None
-    faults = list(_faults(table, Settings, (), _lines_of_keys(text)))
-    if faults:
-        raise BadConfig(path, sorted(faults, key=lambda fault: fault.line))
-    return msgspec.convert(table, Settings)
+    """The settings that a text of config.toml gives by itself; `path` only names it in errors."""
+    return sources_of(text, path, {}).settings()
 
 
 def changed_keys(old: Settings, new: Settings) -> dict[str, list[object]]:
@@ -118,93 +192,3 @@ def changed_keys(old: Settings, new: Settings) -> dict[str, list[object]]:
         for key, was in keys.items()
         if was != after[section][key]
     }
-
-
-def _faults(
-    table: dict[str, Any], struct: type[Struct], above: tuple[str, ...], lines: dict[tuple[str, ...], int]
-) -> Iterator[Fault]:
-    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
-    for name, value in table.items():
-        key = (*above, name)
-        line, told = lines.get(key, 0), ".".join(key)
-        if name not in fields:
-            yield Fault(line, told, _one_of(fields, above), "an unknown key", _did_you_mean(name, fields))
-        elif not _is_struct(fields[name]):
-            yield from _value_faults(value, fields[name], line, told)
-        elif isinstance(value, dict):
-            yield from _faults(value, fields[name], key, lines)
-        else:
-            yield Fault(line, told, f"a table [{told}]", _shown(value))
-
-
-def _value_faults(value: object, kind: Any, line: int, told: str) -> Iterator[Fault]:
-    try:
-        msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        expected = _expected(kind) or str(error)
-        choices = _choices(kind)
-        hint = _did_you_mean(value, choices) if isinstance(value, str) else ""
-        yield Fault(line, told, expected, _shown(value), hint)
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Struct)
-
-
-def _choices(kind: Any) -> list[str]:
-    about = msgspec.inspect.type_info(kind)
-    return [str(value) for value in about.values] if isinstance(about, msgspec.inspect.LiteralType) else []
-
-
-def _expected(kind: Any) -> str:
-    about = msgspec.inspect.type_info(kind)
-    if isinstance(about, msgspec.inspect.LiteralType):
-        return " or ".join(f'"{value}"' for value in about.values)
-    if isinstance(about, msgspec.inspect.IntType):
-        return f"a whole number from {about.ge} to {about.le}"
-    if isinstance(about, msgspec.inspect.StrType):
-        return "a text" if not about.min_length else "a text that is not empty"
-    return ""
-
-
-def _one_of(fields: dict[str, Any], above: tuple[str, ...]) -> str:
-    names = ", ".join(sorted(fields))
-    return f"one of {names}" if above else f"one of the tables {names}"
-
-
-def _did_you_mean(given: str, known: Any) -> str:
-    near = difflib.get_close_matches(given, list(known), 1)
-    return f"did you mean {near[0]!r}?" if near else ""
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _syntax_fault(told: str) -> Fault:
-    line = re.search(r"line (\d+)", told)
-    return Fault(int(line[1]) if line else 0, "syntax", "TOML", told)
-
-
-_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
-_KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
-
-
-def _lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
-    """Where each key first stands. It reads headers and `key =` alone: enough for a file that tomllib has accepted."""
-    lines: dict[tuple[str, ...], int] = {}
-    section: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            section = _parts(header[1])
-            lines.setdefault(section, number)
-        elif key := _KEY.match(line):
-            whole = (*section, *_parts(key[1]))
-            for length in range(1, len(whole) + 1):
-                lines.setdefault(whole[:length], number)
-    return lines
-
-
-def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

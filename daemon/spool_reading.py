@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
@@ -218,11 +218,17 @@ class SpoolReader:
         self._max_line_bytes = max_line_bytes
         self._looks = 0
 
-    def look(self, positions: Mapping[str, int], max_lines: int, max_bytes: int) -> Unread:
-        """Unread whole lines of at most that many hosts as fill a batch. A negative position means: done with."""
+    def look(
+        self, positions: Mapping[str, int], max_lines: int, max_bytes: int, passed_over: Container[str] = ()
+    ) -> Unread:
+        """Unread whole lines of at most that many hosts as fill a batch. A negative position means: done with.
+
+        Writers that are `passed_over` are not read.
+        """
         names = spool_names(self._folder)
         unread = Unread(names, [], [], [], more=False)
-        by_writer = _rotated([list(files) for _, files in groupby(names, writer_of)], self._looks)
+        groups = [list(files) for writer, files in groupby(names, writer_of) if writer not in passed_over]
+        by_writer = _rotated(groups, self._looks)
         self._looks += 1
         share = max(64, max_lines // max(1, len(by_writer)))
         more, room, bytes_left = False, max_lines, max_bytes

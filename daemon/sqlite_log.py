@@ -29,6 +29,7 @@ from daemon.event_log import (
     first_chain,
     ids_not_new,
 )
+from daemon.state_folder import DATABASE_MODE
 
 APPLICATION_ID = 0x61647064  # "adpd"
 FORMAT = 1
@@ -89,7 +90,7 @@ class SqliteEventLog:
         with _told_of(path):
             if not path.exists():
                 path.touch()
-                path.chmod(0o660)  # before SQLite makes the files beside it, which take the mode over
+                path.chmod(DATABASE_MODE)  # before SQLite makes the files beside it, which take the mode over
             _refuse_no_database(path)
             connection = _connect_writer(path, durability)
             try:

@@ -1,6 +1,7 @@
-"""This file knows who owns a state folder: one process, by an flock on `lock`, for as long as it lives.
+"""This file knows who owns a state folder: one process, by an flock on the folder and on `lock` in it, while it lives.
 
-The lock is the truth and the pid in the file is only told. Standard library alone: `status` asks here.
+The folder's lock is the truth: somebody may delete `lock`. The pid in the file is only told, and whoever looks asks the
+file, so the owner puts it back. Standard library alone: `status` asks here.
 """
 
 from __future__ import annotations
@@ -32,12 +33,24 @@ class StateInUse(AdaptdError):
         self.owner = owner
 
 
+class StateMoved(AdaptdError):
+    """The folder that is owned is no longer where it was."""
+
+    def __init__(self, state_dir: Path) -> None:
+        super().__init__(
+            f"state folder {state_dir}: was moved away or replaced while adaptd worked on it, expected the same folder "
+            "for as long as it runs. Put it back where it was, and start adaptd again; what it had taken in is in it."
+        )
+
+
 class StateLock:
     """A lock that is held. It is let go when the process ends, however it ends."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, folder: int, descriptor: int, told: str) -> None:
         self.path = path
+        self._folder = folder
         self._descriptor = descriptor
+        self._told = told
 
     @classmethod
     def take(cls, state_dir: Path, told: str, pause: Callable[[], None] = lambda: None, tries: int = 20) -> StateLock:
@@ -45,25 +58,62 @@ class StateLock:
 
         Whoever only looks (`running_pid`) holds it for an instant: so there is more than one try, with a pause between.
         """
-        path = state_dir / "lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            while not _locked(descriptor, fcntl.LOCK_EX):
+            while not _locked(folder, fcntl.LOCK_EX):
                 tries -= 1
                 if tries <= 0:
-                    raise StateInUse(path, _pid_told(descriptor))
+                    raise StateInUse(state_dir / "lock", _pid_in(state_dir / "lock"))
                 pause()
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, told.encode() + b"\n", 0)
+            descriptor = _locked_file(state_dir / "lock", told, pause, tries)
         except BaseException:
-            os.close(descriptor)
+            os.close(folder)
             raise
-        return cls(path, descriptor)
+        return cls(state_dir / "lock", folder, descriptor, told)
+
+    def keep(self) -> None:
+        """Asked now and then while the folder is owned: puts `lock` back when somebody has deleted it.
+
+        Raises StateMoved when this is another folder by now, and StateInUse when another process has the new file.
+        """
+        if not _is_at(self._folder, self.path.parent):
+            raise StateMoved(self.path.parent)
+        if not _is_at(self._descriptor, self.path):
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._descriptor = _locked_file(self.path, self._told)
 
     def release(self) -> None:
         """Let it go, and tell no pid any more."""
-        os.ftruncate(self._descriptor, 0)
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+        os.close(self._folder)
+
+
+def _locked_file(path: Path, told: str, pause: Callable[[], None] = lambda: None, tries: int = 20) -> int:
+    """The file, made where there is none, locked, with the owner told in it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        while not _locked(descriptor, fcntl.LOCK_EX):
+            tries -= 1
+            if tries <= 0:
+                raise StateInUse(path, _pid_told(descriptor))
+            pause()
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, told.encode() + b"\n", 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether what was opened still has this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def running_pid(state_dir: str | os.PathLike[str]) -> str | None:
@@ -91,3 +141,14 @@ def _locked(descriptor: int, how: int) -> bool:
 def _pid_told(descriptor: int) -> str:
     words = os.pread(descriptor, 200, 0).decode("ascii", "replace").split()
     return words[0] if words and words[0].isdigit() else ""
+
+
+def _pid_in(path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return _pid_told(descriptor)
+    finally:
+        os.close(descriptor)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from adaptd.errors import AdaptdError
 from daemon.event_log import EventLog
 from daemon.sqlite_log import SqliteEventLog, connect_reader
+from daemon.telling import Tell, silent
 from daemon.views.store import Views, rebuild_digests
 
 
@@ -35,7 +36,7 @@ class CheckedView(NamedTuple):
         return self.kept == self.rebuilt
 
 
-def check_views(state_dir: str | Path) -> list[CheckedView]:
+def check_views(state_dir: str | Path, tell: Tell = silent) -> list[CheckedView]:
     """Every view of that folder beside what the log gives at the same event. Raises NoViews where there are none."""
     folder = Path(state_dir)
     if not (folder / "views.db").exists():
@@ -45,11 +46,13 @@ def check_views(state_dir: str | Path) -> list[CheckedView]:
         _copy(folder / "views.db", copy)
         with Views.open(copy, log) as views:
             kept = {view.fold.name: (view.position, view.fold.digest()) for view in views.kept}
-        return _compared(log, kept)
+        return _compared(log, kept, tell)
 
 
-def _compared(log: EventLog, kept: dict[str, tuple[int, str]]) -> list[CheckedView]:
-    rebuilt = {position: rebuild_digests(log, position) for position in {position for position, _ in kept.values()}}
+def _compared(log: EventLog, kept: dict[str, tuple[int, str]], tell: Tell) -> list[CheckedView]:
+    rebuilt = {
+        position: rebuild_digests(log, position, tell=tell) for position in {position for position, _ in kept.values()}
+    }
     return [CheckedView(name, position, digest, rebuilt[position][name]) for name, (position, digest) in kept.items()]
 
 

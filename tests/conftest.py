@@ -1,6 +1,10 @@
 """What every test has: no configuration of the user's, and no cache of theirs to write into."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no clock", deadline=None)  # a machine that is busy is no failure
+settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import sqlite3
 import stat
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from daemon import backing_up
 from daemon.cli.main import main
 from daemon.clock_and_chance import SeededChance
 from daemon.sealing import Sealing
@@ -83,7 +86,7 @@ def test_it_is_restored_elsewhere(folder, archive, tmp_path, capsys):
     assert main([*config, "events", "verify"]) == 0
     assert main([*config, "replay", "--check"]) == 0
     modes = {name: stat.S_IMODE((there / "state" / name).stat().st_mode) for name in ("keys.db", "events.db")}
-    assert modes == {"keys.db": 0o600, "events.db": 0o660}
+    assert modes == {"keys.db": 0o600, "events.db": 0o640}
 
 
 def test_a_log_that_is_there_is_not_overwritten(folder, archive, capsys):
@@ -193,3 +196,46 @@ def test_a_place_in_use_is_left_alone(folder, archive, capsys):
     lock = StateLock.take(folder / "state", "1 test")
     assert main(["restore", str(archive), "--force"]) == 75
     lock.release()
+
+
+def test_a_copy_is_of_one_moment_however_long_it_takes(tmp_path, monkeypatch):
+    """Whoever writes all the while neither gets into it nor makes it begin anew."""
+    monkeypatch.setattr(backing_up, "PAGES_AT_ONCE", 1)
+    with closing(sqlite3.connect(tmp_path / "source.db")) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("CREATE TABLE t (x)")
+        writer.executemany("INSERT INTO t VALUES (?)", [("x" * 1000,)] * 200)
+        writer.commit()
+        told = []
+
+        def tell(doing, done, total):
+            told.append((doing, done, total))
+            writer.execute("INSERT INTO t VALUES ('new')")
+            writer.commit()
+
+        backing_up._copy_database(tmp_path / "source.db", tmp_path / "copy.db", tell)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT count(*), count(DISTINCT x) FROM t").fetchone() == (200, 1)
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    total = told[-1][2]
+    assert total > 50
+    assert told == [("copying source.db", done, total) for done in range(1, total + 1)]
+
+
+def test_what_is_taken_in_while_restoring_is_redacted(folder, archive, capsys):
+    """Forgetting again takes in what waits in the spool, as the configuration says."""
+    assert main(["forget", "alice", "--yes"]) == 0
+    (folder / "config.toml").write_text('[adaptd]\n[privacy]\nredact = ["e-mail"]\n')
+    made_state.spool(folder, [{"kind": "output_recorded/1", "id": "waits", "output": "bob@example.com"}], rotation=9)
+    assert main(["restore", str(archive), "--force"]) == 0
+    capsys.readouterr()
+    assert shown(capsys, "waits")["body"]["output"] == "[e-mail]"
+
+
+def test_a_redaction_that_cannot_be_used_stops_a_restore_before_anything(folder, archive, capsys):
+    """The log that is there stays."""
+    (folder / "config.toml").write_text('[adaptd]\n[privacy]\nredact = ["nowhere_at_all:clean"]\n')
+    before = (folder / "state" / "events.db").read_bytes()
+    assert main(["restore", str(archive), "--force"]) == 78
+    assert "nowhere_at_all:clean" in capsys.readouterr().err
+    assert (folder / "state" / "events.db").read_bytes() == before

@@ -147,11 +147,25 @@ def test_without_a_log_it_says_to_start_the_daemon(arguments, tmp_path, monkeypa
     assert not (tmp_path / "state" / "events.db").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["tails"], ["show"], ["tail", "-n", "x"], ["tail", "-n", "-1"]])
-def test_a_wrong_use_is_exit_code_2(arguments, folder, capsys):
-    """With argparse's line of usage."""
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "events: expected VERB, found nothing. `adaptd events --help` shows how."),
+        (
+            ["tails"],
+            "events: VERB: expected one of tail, show, verify, found 'tails', did you mean tail? `a",
+        ),
+        (["show"], "events show: expected ID_OR_SEQ, found nothing. `adaptd events show --help` shows how."),
+        (["tail", "-n", "x"], "events tail: -n: expected a whole number, found 'x'. `adaptd events tail --help`"),
+        (["tail", "-n", "-1"], "events tail: -n: expected a whole number, found '-1'. "),
+        (["tail", "-n"], "events tail: -n: expected a value after it, found none. "),
+        (["tail", "all", "of it"], "events tail: expected nothing more, found 'all' 'of it'. "),
+    ],
+)
+def test_a_wrong_use_is_exit_code_2(arguments, told, folder, capsys):
+    """With what was found, what was expected and where to look."""
     assert main(["events", *arguments]) == 2
-    assert capsys.readouterr().err.startswith("usage: adaptd events")
+    assert capsys.readouterr().err.startswith(f"adaptd: {told}")
 
 
 def test_long_lines_are_cut_at_a_terminal_only(folder, capsys, monkeypatch):

@@ -1,5 +1,6 @@
 """`adaptd doctor`: each thing that may be wrong is found, named and given a next step."""
 
+import hashlib
 import json
 import subprocess
 
@@ -46,17 +47,20 @@ def test_a_healthy_place_is_told_line_by_line(folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     names = [line.split()[1] for line in lines if not line.startswith(" ")]
     assert names == [
-        *("sqlite", "disk", "clock", "permissions", "modules", "installed"),
-        *("spool", "quarantine", "views", "forgetting", "torch", "gpu"),
+        *("config", "sqlite", "disk", "clock", "permissions", "modules", "installed"),
+        *("spool", "quarantine", "views", "forgetting", "redaction", "torch", "gpu"),
     ]
-    assert "ok    permissions  files 0600 or 0660, spool 2770" in lines
+    assert "ok    permissions  databases 0600 or 0640, folder its owner's, spool 2770" in lines
     assert any(line.startswith("warn  quarantine   1 came that could not be taken in") for line in lines)
     assert "                   → correct the program that sent it; see adaptd events tail" in lines
 
 
 @pytest.mark.parametrize(
     ("name", "mode", "level"),
-    [("keys.db", 0o640, "bad"), ("events.db", 0o664, "warn"), ("spool", 0o777, "warn"), (".", 0o755, "warn")],
+    [
+        *[("keys.db", 0o640, "bad"), ("quarantine.db", 0o640, "bad"), ("events.db", 0o660, "bad")],
+        *[("events.db", 0o644, "warn"), ("spool", 0o777, "warn"), (".", 0o755, "warn"), (".", 0o2770, "bad")],
+    ],
 )
 def test_files_that_too_many_may_read(folder, name, mode, level, capsys):
     """The command that puts it right is told; open keys are bad."""
@@ -66,6 +70,47 @@ def test_files_that_too_many_may_read(folder, name, mode, level, capsys):
     assert (findings["permissions"]["level"], code) == (level, int(level == "bad"))
     assert findings["permissions"]["next_step"].startswith("chmod ")
     assert str(path) in findings["permissions"]["next_step"]  # or the file beside it, which has its mode
+
+
+def test_redactions_are_loaded_and_tried(folder, capsys):
+    """A hook is told with its file and the hash of it; one that does not work is bad."""
+    assert found(capsys)[1]["redaction"]["found"] == "off: texts are stored as they come"
+    mask = folder / "mask.py"
+    mask.write_text("def clean(text): return text")
+    (folder / "config.toml").write_text('[adaptd]\n[privacy]\nredact = ["e-mail", "mask:clean"]\n')
+    digest = hashlib.sha256(mask.read_bytes()).hexdigest()[:16]
+    assert found(capsys)[1]["redaction"]["found"] == f"e-mail; mask:clean from {mask}, sha256 {digest}"
+    mask.write_text("def clean(text): pass")
+    code, findings = found(capsys)
+    assert (code, findings["redaction"]["level"]) == (1, "bad")
+    assert findings["redaction"]["found"].endswith("found returned NoneType")
+    assert findings["redaction"]["next_step"].startswith("Correct config.toml or the module")
+
+
+def test_a_folder_and_a_log_of_two_users(folder, monkeypatch, capsys):
+    """Whoever owns the folder can replace the log; both commands that mend it are told."""
+    state, real = folder / "state", examining.Path.stat
+    monkeypatch.setattr(
+        examining.Path,
+        "stat",
+        lambda path, **how: Owned(real(path, **how), 33) if path == state else real(path, **how),
+    )
+    code, findings = found(capsys)
+    told = findings["permissions"]
+    assert (code, told["level"]) == (1, "bad")
+    log_of = real(state / "events.db").st_uid
+    assert told["found"] == f"{state}: belongs to user 33, and the log in it to user {log_of}"
+    assert told["next_step"] == f"chown {log_of} {state} && chmod 2750 {state}"
+
+
+class Owned:
+    """What `stat` says of a path, had it another owner."""
+
+    def __init__(self, found, owner):
+        self._found, self.st_uid = found, owner
+
+    def __getattr__(self, name):
+        return getattr(self._found, name)
 
 
 def test_a_place_that_is_not_there(folder, capsys):
@@ -199,3 +244,13 @@ def test_an_event_that_does_not_arrive_is_told(folder, monkeypatch):
     finding = examining.watch_one_event(folder / "state", StoppedClock(NOW), lambda: None, tries=2)
     assert finding.level == "bad"
     assert finding.found.endswith("is in the spool and did not arrive")
+
+
+def test_a_wrong_configuration_is_bad(folder, capsys):
+    """With the first fault, how many there are, and what names them all."""
+    (folder / "config.toml").write_text('[adaptd]\n[logs]\n[log]\ndurability = "ful"\n')
+    assert main(["doctor"]) == 1
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("bad   config       wrong in 2 places, the first: config.toml:2:2: logs: expected one of ")
+    assert second == f"{'':18} → correct it: `adaptd config check` names every place"
+    assert examining.configuration(["c:1:1: it is so"]).found == "c:1:1: it is so"

@@ -69,9 +69,10 @@ def test_a_format_must_be_named(arguments, folder, capsys):
 
 
 def test_a_folder_that_is_not_there_is_told(folder, capsys):
-    """With its name."""
-    assert main(["export", "--format", "native", "--output", "no/where"]) == 1
-    assert "no/where" in capsys.readouterr().err
+    """With the name that was given, and nothing is written."""
+    assert main(["export", "--format", "native", "--output", "no/where"]) == 4
+    told = "adaptd: --output no/where: its folder is not there, expected one to write to. Make it: mkdir\n"
+    assert capsys.readouterr().err == told
 
 
 def test_chats_are_outputs_with_what_holds_of_them(folder, capsys):

@@ -43,11 +43,11 @@ def documents(capsys, *arguments):
 
 
 def test_the_newest_feedback_is_listed_first(folder, capsys):
-    """A line each: when, of which type, what it says, whether it stands, its id."""
+    """A line each: when, of which type, what it says, its id."""
     assert main(["feedback", "list"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "2023-11-14 22:13:20  erd           down comment              current     fb-2",
-        "2023-11-14 22:13:20  sums          score comment 85          current     fb-1",
+        "2023-11-14 22:13:20  erd   down, comment      fb-2",
+        "2023-11-14 22:13:20  sums  score 85, comment  fb-1",
     ]
     main(["feedback", "list", "--limit", "1"])
     assert capsys.readouterr().out.split()[-1] == "fb-2"
@@ -92,7 +92,7 @@ def test_amending_says_again_all_that_is_not_changed(folder, capsys):
     (old,) = documents(capsys, "show", "fb-1")
     assert (old["state"], old["later"][0]["event"]["id"]) == ("superseded", amended)
     main(["feedback", "show", "fb-1"])
-    assert f"sums          score comment 90          current     {amended}" in capsys.readouterr().out
+    assert f"sums  score 90, comment  {amended}" in capsys.readouterr().out
 
 
 def test_what_came_with_its_output_is_amended_without_saying_the_output_again(folder, capsys):
@@ -140,7 +140,7 @@ def test_texts_that_cannot_be_read_are_not_said_again(folder, capsys):
     [
         ([], 2, "VERB"),
         (["show"], 2, "ID"),
-        (["list", "--limit", "-1"], 2, "argument --limit: expected a whole number, found '-1'"),
+        (["list", "--limit", "-1"], 2, "feedback list: --limit: expected a whole number, found '-1'"),
         (["amend", "fb-1"], 2, "feedback amend: expected what to change, such as --score, found nothing"),
         (["amend", "fb-1", "--score", "101"], 1, "score = 101"),
         (["show", "nix"], 4, "no feedback 'nix' in "),

@@ -9,7 +9,7 @@ import pytest
 
 import adaptd
 from adaptd import destination
-from daemon.cli import importing as verb
+from daemon.cli import progress
 from daemon.cli.main import main
 from daemon.event_reading import EventReader
 from tests import made_state
@@ -298,8 +298,9 @@ def test_an_empty_file_has_no_rows(folder, capsys):
 
 def test_a_file_that_is_not_there_is_told(folder, capsys):
     """With its name."""
-    assert main(["import", "nowhere.csv"]) == 1
-    assert capsys.readouterr().err == "adaptd: nowhere.csv: No such file or directory\n"
+    assert main(["import", "nowhere.csv"]) == 4
+    told = "adaptd: nowhere.csv: No such file or directory, expected a file or folder that is there\n"
+    assert capsys.readouterr().err == told
 
 
 def test_when_recording_is_switched_off_it_says_so(folder, monkeypatch, capsys):
@@ -311,12 +312,13 @@ def test_when_recording_is_switched_off_it_says_so(folder, monkeypatch, capsys):
 
 
 def test_progress_is_told_at_a_terminal_alone(folder, monkeypatch, capsys):
-    """How far, how many and how long still; and the line is empty again at the end."""
+    """How far it is; and the line is empty again at the end."""
     (folder / "c.jsonl").write_bytes(CHATS * 600)
-    monkeypatch.setattr(verb, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(progress, "FIRST_SECONDS", 0)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     assert main(["import", "c.jsonl", "--dry-run"]) == 0
     err = capsys.readouterr().err
-    assert "%, 500 rows, " in err
-    assert " left" in err
+    assert "\r\x1b[Kimporting: " in err
+    assert "%" in err
     assert err.endswith("\r\x1b[K")

@@ -146,11 +146,15 @@ def test_a_disk_that_fails_stops_the_recording(folder, capsys, monkeypatch):
         (["--context", "{", "--score", "1"], 2, "--context: expected a JSON object, found '{'"),
         (["--occurred-at", "yesterday", "--score", "1"], 2, "--occurred-at: expected a time such as 2026-11-21T09:30"),
         (["--occurred-at", "2026-11-21T09:30:00", "--score", "1"], 1, "occurred_at"),
-        (["--score", "many"], 2, "argument --score: invalid float value: 'many'"),
-        (["--thumb", "sideways"], 2, "invalid choice: 'sideways'"),
+        (
+            ["--score", "many"],
+            2,
+            "record-feedback: --score: expected a number, found 'many'. `adaptd",
+        ),
+        (["--thumb", "sideways"], 2, "record-feedback: --thumb: expected one of up, down, found 'sideways'. `adaptd"),
         (["--output", "x", "--score", "101"], 1, "score = 101"),
         (["--score", "50"], 1, "adaptd: "),
-        (["missing.ndjson"], 1, "missing.ndjson: No such file or directory"),
+        (["missing.ndjson"], 4, "missing.ndjson: No such file or directory"),
     ],
 )
 def test_what_cannot_be_used_is_told(options, code, told, folder, capsys):

@@ -50,6 +50,7 @@ def test_the_page_of_a_folder_where_all_is_well():
         "feedback    8,000 in all, 40 today",
         "spool       nothing waits",
         "quarantine  empty",
+        "promotion   first needs a workload (none yet) and 200 more rated judge outputs",
         "views       up to date",
         "",
         "artifact type    outputs   feedback",
@@ -79,6 +80,7 @@ def test_the_page_of_a_folder_that_nobody_serves():
     assert page[6:] == [
         "spool       1.2 MB in 2 files, and nobody reads it",
         "quarantine  1 line, the newest: expected JSON\\x1b[2J",
+        "promotion   first needs a workload (none yet) and 200 more rated judge outputs",
         "views       up to date",
         "",
         "next: start the daemon, so that what waits in the spool is taken in: adaptd run",
@@ -193,3 +195,66 @@ def test_a_daemon_that_holds_the_lock_is_running(folder, capsys):
     assert main(["status", "--require-daemon", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["daemon"] == {"running": True, "pid": 4711}
     lock.release()
+
+
+def test_a_wrong_configuration_is_said_first(folder, capsys):
+    """The page all the same, every fault on stderr, and exit code 78: the next start of the daemon would fail."""
+    (folder / "config.toml").write_text('[adaptd]\nstat_dir = "x"\n[log]\ndurability = "ful"\n')
+    assert main(["status"]) == 78
+    out, err = capsys.readouterr()
+    assert out.startswith("config      WRONG in 2 places: the daemon will not start\nstate       ")
+    assert out.endswith("\nnext: correct the configuration: adaptd config check\n")
+    faults = [
+        "config.toml:2:1: adaptd.stat_dir: expected one of state_dir, found an unknown key, did you mean state_dir?",
+        'config.toml:4:14: log.durability: expected "full" or "normal", found "ful", did you mean "full"?',
+    ]
+    assert err.splitlines() == faults
+    assert main(["status", "--json", "--quiet"]) == 78
+    document = json.loads(capsys.readouterr().out)
+    assert document["config_faults"] == faults
+    assert document["next_step"] == "correct the configuration: adaptd config check"
+
+
+def test_a_running_daemon_goes_on_with_what_it_has_read():
+    """It refuses the wrong file, and keeps the old values."""
+    page = page_of(a_status(config_faults=["c.toml:1:1: …"]), NOW, 80)
+    assert page[0] == "config      WRONG in 1 place: the daemon goes on with what it has read"
+
+
+def test_the_environment_counts_for_status(folder, capsys, monkeypatch):
+    """What it says holds, and is said."""
+    monkeypatch.setenv("ADAPTD__LOG__DURABILITY", "normal")
+    assert main(["status"]) == 0
+    assert "durability  normal (" in capsys.readouterr().out
+
+
+def test_what_is_redacted_is_told(folder, capsys):
+    """By name, and of a hook beside the configuration its file; without any nothing is said."""
+    assert main(["status"]) == 0
+    assert "\nredacted" not in capsys.readouterr().out
+    (folder / "mask.py").write_text("def clean(text): return text")
+    (folder / "config.toml").write_text('[adaptd]\n[privacy]\nredact = ["e-mail", "mask:clean", "textwrap:dedent"]\n')
+    page = page_of(a_status(redactions=[("e-mail", None), ("mask:clean", "/srv/mask.py")]), NOW, 80)
+    assert "redacted    e-mail, mask:clean (/srv/mask.py)" in page
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["privacy"]["redact"] == [
+        {"name": "e-mail", "file": None},
+        {"name": "mask:clean", "file": f"{folder}/mask.py"},
+        {"name": "textwrap:dedent", "file": None},
+    ]
+
+
+def test_what_a_first_promotion_still_needs_is_told(tmp_path, monkeypatch, capsys):
+    """It becomes less with every rated output on the judge side, and at 200 it is enough."""
+    monkeypatch.chdir(made_state.init(tmp_path))
+    lines = [
+        {"kind": "feedback_recorded/1", "id": f"f{number}", "input": f"q{number}", "output": "a", "score": 50.0}
+        for number in range(60)
+    ]
+    made_state.take_in(tmp_path, lines)
+    assert main(["status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["first_promotion"]
+    rated = told["rated_judge_examples"]
+    assert 5 < rated < 50, "some 40% of them at first"
+    assert told["missing"] == ["a workload (none yet)", f"{200 - rated} more rated judge outputs"]
+    assert a_status(rated_judge_examples=200).missing_for_promotion == ["a workload (none yet)"]

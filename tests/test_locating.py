@@ -218,3 +218,46 @@ def test_an_edit_that_sets_its_time_back_is_seen(tmp_path, monkeypatch):
     config.write_text('[adaptd]\nstate_dir = "two"\n')
     os.utime(config, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert find(str(config)).state_dir.endswith("two")
+
+
+# The environment
+
+
+def test_a_variable_counts_before_the_file(world):
+    """A relative folder is beside the file all the same, so that every process means the same one."""
+    root, environ = world
+    config = write(root / "project" / "config.toml")
+    assert found(world, ADAPTD__ADAPTD__STATE_DIR="other")[1] == str(config.parent / "other")
+    assert found(world, ADAPTD__ADAPTD__STATE_DIR="/srv/x") == (str(config), "/srv/x")
+    place = find(config, environ=environ | {"ADAPTD__LOG__DURABILITY": "normal"})
+    assert place.table == {"adaptd": {"state_dir": "kept"}, "log": {"durability": "normal"}}
+    mine = find(state_dir="/mine", environ={"ADAPTD__ADAPTD__STATE_DIR": "/x", "ADAPTD__INTAKE__COMMIT_EVENTS": "5"})
+    assert (mine.state_dir, mine.table["intake"]) == ("/mine", {"commit_events": 5})
+
+
+def test_a_variable_alone_is_a_place(world):
+    """Where no config.toml is found, as in a container; a relative folder would be another one for every process."""
+    root, base = world
+    place = find(environ=base | {"ADAPTD__ADAPTD__STATE_DIR": "/srv/x"}, cwd=str(root / "project"))
+    assert (place.config_path, place.state_dir) == (None, "/srv/x")
+    assert place.why == "environment ADAPTD__ADAPTD__STATE_DIR"
+    assert found(world, ADAPTD__ADAPTD__STATE_DIR="~/x")[1] == os.path.expanduser("~/x")
+    for wrong in ("x", "5"):
+        with pytest.raises(ConfigUnreadable, match=r"environment ADAPTD__ADAPTD__STATE_DIR: adaptd\.state_dir .no c"):
+            found(world, ADAPTD__ADAPTD__STATE_DIR=wrong)
+
+
+def test_a_wrong_variable_is_named(world):
+    """Not the file, which says nothing wrong."""
+    root, _ = world
+    write(root / "project" / "config.toml")
+    with pytest.raises(ConfigUnreadable, match=r"environment ADAPTD__ADAPTD__STATE_DIR: \[adaptd\] state_dir = 7\. "):
+        found(world, ADAPTD__ADAPTD__STATE_DIR="7")
+
+
+def test_a_config_that_is_nested_beyond_all_measure_is_told(world):
+    """tomllib gives up with an error of its own."""
+    root, _ = world
+    write(root / "project" / "config.toml", "[adaptd]\na = " + "[" * 9000)
+    with pytest.raises(ConfigUnreadable, match="nested too deeply"):
+        found(world)

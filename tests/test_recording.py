@@ -146,6 +146,20 @@ def test_the_longest_event_is_the_configs(tmp_path, state_dir):
         adaptd.record_output("i", "x" * 300, strict=True)
 
 
+def test_a_limit_that_is_none_is_told_and_the_default_holds(tmp_path, monkeypatch):
+    """Nothing is lost over a wrong number: the daemon refuses it where the operator sees it."""
+    (tmp_path / "config.toml").write_text("[adaptd]\n")
+    adaptd.configure(config=tmp_path / "config.toml")
+    monkeypatch.setenv("ADAPTD__INTAKE__MAX_EVENT_BYTES", "many")
+    told = r"config\.toml .*environment ADAPTD__INTAKE__MAX_EVENT_BYTES: .*= 'many', expected bytes\. See `adaptd conf"
+    with pytest.warns(RuntimeWarning, match=told):
+        assert adaptd.record_output("i", "o" * 5000)
+    monkeypatch.setenv("ADAPTD__INTAKE__MAX_EVENT_BYTES", "300")
+    adaptd.configure(config=tmp_path / "config.toml")
+    with pytest.warns(RuntimeWarning, match="expected at most 300"):
+        assert adaptd.record_output("i", "o" * 5000) is None
+
+
 class Hostile:
     """An object whose every trait raises."""
 

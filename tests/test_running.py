@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.config_schema import schema_text
 from daemon.sqlite_log import SqliteEventLog
 from daemon.state_lock import running_pid
 from tests import made_state
@@ -133,6 +134,28 @@ def test_a_second_one_on_the_folder_is_refused(folder):
         assert daemon.end() == 0
 
 
+def test_a_deleted_lock_keeps_a_second_one_out_and_comes_back(folder):
+    """Nobody writes beside the first, and `status` sees it again."""
+    with running(folder) as daemon:
+        (folder / "state" / "lock").unlink()
+        second = subprocess.run(command(folder), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert (second.returncode, "already runs on it" in second.stderr) == (75, True)
+        daemon.ask(FEEDBACK | {"id": "a"})
+        daemon.ask(FEEDBACK | {"id": "b"})
+        assert running_pid(folder / "state") == str(daemon.process.pid)
+        assert daemon.end() == 0
+    assert running_pid(folder / "state") is None
+
+
+def test_a_folder_that_was_replaced_ends_it(folder):
+    """It says so, and what is there now is left alone."""
+    with running(folder) as daemon:
+        (folder / "state").rename(folder / "away")
+        assert daemon.process.wait(60) == 1
+        assert "was moved away or replaced while adaptd worked on it" in daemon.process.stderr.read()
+    assert not (folder / "state").exists()
+
+
 def test_one_that_was_killed_makes_way(folder):
     """Neither its pid nor its socket keeps the next one out, and what it had answered for is there."""
     with running(folder) as daemon:
@@ -172,7 +195,7 @@ def test_hup_with_a_bad_configuration_keeps_the_old(folder):
         (folder / "config.toml").write_text("[intake]\nmax_event_bytes = 5\n")
         daemon.tell(signal.SIGHUP)
         told = daemon.hear("config refused, the old one stays")
-        assert "config.toml:2: intake.max_event_bytes: expected a whole number from 1024" in told["reason"]
+        assert "config.toml:2:19: intake.max_event_bytes: expected a whole number from 1024" in told["reason"]
         assert "seq" in daemon.ask(FEEDBACK | {"id": "a", "comment": "x" * 2000})[0]
         assert daemon.end() == 0
     (refused,) = logged(folder, "config_refused/1")
@@ -222,3 +245,35 @@ def test_a_log_that_was_cut_ends_it_with_a_reason(folder):
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert "views.db: " in ended.stderr
+
+
+def test_the_environment_counts_before_the_file(folder):
+    """For the running daemon as for its start; a wrong variable is refused before anything is opened."""
+    with running(folder, ADAPTD__INTAKE__MAX_EVENT_BYTES="1500", ADAPTD__LOG__DURABILITY="normal") as daemon:
+        assert "longer than 1500 bytes" in daemon.ask(FEEDBACK | {"id": "a", "comment": "x" * 2000})[0]["error"]
+        daemon.tell(signal.SIGHUP)
+        assert daemon.hear("config reloaded")["changed"] == []
+        assert daemon.end() == 0
+    assert logged(folder, "daemon_started/1")[0]["durability"] == "normal"
+    ended = subprocess.run(
+        command(folder),
+        cwd=ROOT,
+        env=os.environ | {"ADAPTD__LOGS__DURABILITY": "x"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 78
+    assert ended.stderr == (
+        "environment ADAPTD__LOGS__DURABILITY: logs: expected one of the tables adaptd, intake, log, privacy, sides, "
+        "found an unknown key, did you mean ADAPTD__LOG__DURABILITY?\n"
+    )
+
+
+def test_the_schema_for_editors_lies_in_the_state_folder(folder):
+    """As this adaptd knows it, whatever an older one left."""
+    (folder / "state" / "config.schema.json").write_text("old")
+    with running(folder) as daemon:
+        assert daemon.end() == 0
+    assert (folder / "state" / "config.schema.json").read_text("utf-8") == schema_text()

@@ -63,7 +63,7 @@ def test_the_host_holds_the_files_lock_until_it_lets_go(spool, tmp_path):
 
 @pytest.mark.parametrize("umask", [0o077, 0o000])
 def test_modes_do_not_depend_on_the_umask(umask, tmp_path):
-    """The file is 0660 and a folder that we make is 2770, so that a service under another user can take part."""
+    """The file is 0660 and its folder 2770, for a service under another user; the state folder is its owner's, 2750."""
     before = os.umask(umask)
     try:
         spool = Spool(str(tmp_path / "state" / "spool"))
@@ -73,6 +73,7 @@ def test_modes_do_not_depend_on_the_umask(umask, tmp_path):
     [path] = spool_files(tmp_path / "state")
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o2770
+    assert stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o2750
     spool.close()
 
 

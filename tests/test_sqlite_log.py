@@ -146,8 +146,8 @@ class TestTheFile:
         )
         assert marks == [0x61647064, 1]
 
-    def test_its_group_may_write_whatever_the_umask_says(self, path):
-        """The log, its WAL and its index are 0660 from the beginning."""
+    def test_its_group_may_read_whatever_the_umask_says(self, path):
+        """The log, its WAL and its index are 0640 from the beginning: only their owner writes."""
         before = os.umask(0o077)
         try:
             with opened(path) as log:
@@ -155,7 +155,7 @@ class TestTheFile:
                 modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
         finally:
             os.umask(before)
-        assert modes == dict.fromkeys(("events.db", "events.db-wal", "events.db-shm"), 0o660)
+        assert modes == dict.fromkeys(("events.db", "events.db-wal", "events.db-shm"), 0o640)
 
     def test_it_goes_on_where_it_was(self, path):
         """Opened again it has the same id, salt, head, events and positions, and its chain goes on."""

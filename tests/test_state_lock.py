@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from daemon.state_lock import StateInUse, StateLock, running_pid
+from daemon.state_lock import StateInUse, StateLock, StateMoved, running_pid
 
 
 def test_a_second_owner_is_told_of_the_first(tmp_path):
@@ -68,3 +68,61 @@ def test_somebody_who_only_looks_does_not_keep_the_owner_out(tmp_path):
 
         StateLock.take(tmp_path, "2", pause).release()
     assert len(pauses) == 3
+
+
+def test_a_deleted_file_lets_nobody_in(tmp_path):
+    """The folder itself is locked; the second is refused though `lock` is a new file."""
+    lock = StateLock.take(tmp_path, "4711")
+    (tmp_path / "lock").unlink()
+    with pytest.raises(StateInUse, match="another process already runs on it"):
+        StateLock.take(tmp_path, "4712")
+    lock.keep()
+    assert running_pid(tmp_path) == "4711"
+    with pytest.raises(StateInUse, match="process 4711"):
+        StateLock.take(tmp_path, "4712")
+    lock.release()
+    assert running_pid(tmp_path) is None
+    StateLock.take(tmp_path, "4713").release()
+
+
+def test_keeping_a_lock_that_is_there_changes_nothing(tmp_path):
+    """It is looked at before every turn."""
+    lock = StateLock.take(tmp_path, "4711")
+    before = (tmp_path / "lock").stat()
+    lock.keep()
+    after = (tmp_path / "lock").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    lock.release()
+
+
+def test_a_lock_that_somebody_else_put_there_is_theirs(tmp_path):
+    """An older adaptd, which knows the file alone, came in meanwhile: one of the two has to end."""
+    import fcntl
+
+    lock = StateLock.take(tmp_path, "4711")
+    (tmp_path / "lock").unlink()
+    with (tmp_path / "lock").open("w") as theirs:
+        theirs.write("4712 older")
+        theirs.flush()
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(StateInUse, match="process 4712"):
+            lock.keep()
+    lock.release()
+
+
+def test_a_folder_that_was_moved_is_not_written_to_any_more(tmp_path):
+    """Whatever stands there now is not what is owned."""
+    state = tmp_path / "state"
+    state.mkdir()
+    lock = StateLock.take(state, "4711")
+    state.rename(tmp_path / "away")
+    for _ in range(2):
+        with pytest.raises(StateMoved) as moved:
+            lock.keep()
+        state.mkdir(exist_ok=True)
+    assert str(moved.value) == (
+        f"state folder {state}: was moved away or replaced while adaptd worked on it, expected the same folder for as "
+        "long as it runs. Put it back where it was, and start adaptd again; what it had taken in is in it."
+    )
+    StateLock.take(state, "4712").release()
+    lock.release()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from daemon.cli.main import NoSuchThing, add_config
-from daemon.cli.printing import count_of, print_json, say, size_of
+from daemon.cli.printing import complain, count_of, print_json, size_of
+
+if TYPE_CHECKING:
+    from adaptd.locating import Place
 
 
 def add_backup(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +31,15 @@ def backup(options: argparse.Namespace) -> int:
 
     from adaptd.locating import find
     from daemon import backing_up
+    from daemon.cli.progress import progress
     from daemon.clock_and_chance import SystemClock
     from daemon.moments import moment_of
 
     clock = SystemClock()
     named = f"adaptd-{moment_of(clock.now())[:19].replace(':', '')}.tar"
-    made = backing_up.back_up(Path(find(options.config).state_dir), Path(options.file or named).absolute(), clock)
+    with progress() as tell:
+        target = Path(options.file or named).absolute()
+        made = backing_up.back_up(Path(find(options.config).state_dir), target, clock, tell=tell)
     if options.json:
         head = {"seq": made.head.seq, "chain": made.head.chain.hex()}
         print_json({"schema": "adaptd.backup/1", "file": str(made.path), "bytes": made.bytes, "head": head})
@@ -61,17 +68,31 @@ def restore(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from daemon import backing_up
+    from daemon.cli.progress import progress
     from daemon.clock_and_chance import SystemChance, SystemClock
     from daemon.owning import owned_folder
+    from daemon.settings import read_settings
 
     file = Path(options.file)
     if not file.is_file():
         raise NoSuchThing(f"{file}: no such file, expected a backup as `adaptd backup` wrote it")
     configured = _configured(options)
-    target = Path(options.to or configured or ".").absolute()
-    known = [Path(place) / "keys.db" for place in (target, configured) if place is not None]
-    with owned_folder(target):
-        done = backing_up.restore(file, target, SystemClock(), SystemChance(), force=options.force, known=known)
+    target = Path(options.to or (configured and configured.state_dir) or ".").absolute()
+    known = [target / "keys.db", *([Path(configured.state_dir) / "keys.db"] if configured else [])]
+    config = Path(configured.config_path) if configured and configured.config_path else None
+    settings = read_settings(config)
+    with owned_folder(target), progress() as tell:
+        done = backing_up.restore(
+            file,
+            target,
+            SystemClock(),
+            SystemChance(),
+            force=options.force,
+            known=known,
+            tell=tell,
+            settings=settings,
+            beside=config and config.parent,
+        )
     if options.json:
         head = {"seq": done.head.seq, "chain": done.head.chain.hex()}
         answer = {"state_dir": str(target), "head": head, "forgotten": done.forgotten, "problems": done.problems}
@@ -79,17 +100,17 @@ def restore(options: argparse.Namespace) -> int:
     else:
         print(f"{target}: {count_of(done.head.seq, 'event')}; {count_of(done.forgotten, 'subject')} forgotten again")
     for problem in done.problems:
-        say(f"adaptd: {problem}")
+        complain(f"adaptd: {problem}")
     return 1 if done.problems else 0
 
 
-def _configured(options: argparse.Namespace) -> str | None:
-    """The configured state folder; with --to there need not be one."""
+def _configured(options: argparse.Namespace) -> Place | None:
+    """The configured place; with --to there need not be one."""
     from adaptd.errors import NotConfigured
     from adaptd.locating import find
 
     try:
-        return find(options.config).state_dir
+        return find(options.config)
     except NotConfigured:
         if options.to is None:
             raise

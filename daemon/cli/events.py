@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.main import NoSuchThing, add_config
-from daemon.cli.printing import cut, harmless, line_width, print_json, say
+from daemon.cli.printing import complain, cut, harmless, line_width, print_json, tell
 
 if TYPE_CHECKING:
     from daemon.event_reading import EventReader
@@ -112,7 +112,10 @@ def _show(options: argparse.Namespace, reader: EventReader) -> int:
 
 
 def _verify(options: argparse.Namespace, reader: EventReader) -> int:
-    found = reader.verify()
+    from daemon.cli.progress import progress
+
+    with progress() as advance:
+        found = reader.verify(advance)
     head = found.head.chain.hex()
     if options.json:
         print_json(
@@ -126,13 +129,15 @@ def _verify(options: argparse.Namespace, reader: EventReader) -> int:
             }
         )
     elif found.ok:
-        print(f"OK: {found.events:,} events, each as it was written; head {found.head.seq} is {head}")
+        tell(f"OK: {found.events:,} events, each as it was written; head {found.head.seq} is {head}")
     elif found.bad_seq is None:
-        print(f"BAD: {found.problem}; all {found.events:,} events are as they were written")
+        tell(f"BAD: {found.problem}; all {found.events:,} events are as they were written")
     else:
-        print(f"BAD: event {found.bad_seq}: {found.problem}; the {found.events:,} before it are as they were written")
+        tell(f"BAD: event {found.bad_seq}: {found.problem}; the {found.events:,} before it are as they were written")
     if not found.ok:
-        say(f"adaptd: {reader.path} was changed or is damaged: stop the daemon, restore a backup of the state folder")
+        complain(
+            f"adaptd: {reader.path} was changed or is damaged: stop the daemon, restore a backup of the state folder"
+        )
     return 0 if found.ok else 1
 
 

@@ -6,10 +6,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from daemon.cli.main import add_config
-from daemon.cli.printing import harmless, print_json
+from daemon.cli.printing import coloured, folded, harmless, line_width, print_json
 
 if TYPE_CHECKING:
     from daemon.examining import Finding
+
+
+COLOUR_OF = {"ok": "green", "warn": "yellow", "bad": "red"}
 
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +34,17 @@ def doctor(options: argparse.Namespace) -> int:
         print_json({"schema": "adaptd.doctor/1", "ok": not bad, "findings": [one._asdict() for one in findings]})
     else:
         for finding in findings:
-            print(harmless(f"{finding.level:<5} {finding.name:<12} {finding.found}"))
-            if finding.next_step:
-                print(harmless(f"{'':<18} → {finding.next_step}"))
+            print("\n".join(_lines(finding, line_width())))
     return 1 if bad else 0
+
+
+def _lines(finding: Finding, width: int | None) -> list[str]:
+    """The finding and what to do about it, folded at a terminal."""
+    lines = folded(harmless(f"{finding.name:<12} {finding.found}"), width and width - 6, 13)
+    if finding.next_step:
+        lines += folded(harmless(f"{'':<12} → {finding.next_step}"), width and width - 6, 15)
+    level = coloured(f"{finding.level:<5}", COLOUR_OF[finding.level])
+    return [f"{level if not number else '     '} {line}" for number, line in enumerate(lines)]
 
 
 def _place(options: argparse.Namespace) -> list[Finding]:
@@ -55,11 +65,16 @@ def _host(options: argparse.Namespace) -> list[Finding]:
     import time
     from pathlib import Path
 
-    import adaptd
-    from adaptd.locating import find
+    from daemon.cli.progress import progress
+    from daemon.cli.recording import record_there
     from daemon.clock_and_chance import SystemClock
     from daemon.examining import watch_one_event
 
-    place = find(options.config)
-    adaptd.configure(config=place.config_path)
-    return [watch_one_event(Path(place.state_dir), SystemClock(), lambda: time.sleep(0.1))]
+    place = record_there(options.config)
+    with progress() as tell:
+
+        def pause() -> None:
+            tell("waiting for the event to arrive", 0, 0)
+            time.sleep(0.1)
+
+        return [watch_one_event(Path(place.state_dir), SystemClock(), pause)]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import IO
 
-from daemon.cli.main import add_config
+from daemon.cli.main import NoSuchThing, add_config
 from daemon.cli.printing import as_json, count_of, say
 
 
@@ -39,14 +39,19 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 def export(options: argparse.Namespace) -> int:
     """Write what is in the log now."""
     from adaptd.locating import find
+    from daemon.cli.progress import progress
     from daemon.moving.exporting import FORMATS
+    from daemon.queries import export_size
 
-    pieces = FORMATS[options.format](find(options.config).state_dir, as_json)
+    state_dir = find(options.config).state_dir
+    pieces = FORMATS[options.format](state_dir, as_json)
     written = 0
-    with closing(pieces), _output(options.output) as out:  # type: ignore[type-var]
+    with closing(pieces), _output(options.output) as out, progress() as tell:  # type: ignore[type-var]
+        total = export_size(state_dir, native=options.format == "native")
         for piece in pieces:
             out.write(piece)
             written += 1
+            tell("exporting", written, total)
     if options.output:
         thing = {"native": "event", "chat": "output", "csv": "output"}[options.format]
         say(f"{count_of(written - (options.format == 'csv'), thing)} written to {options.output}")
@@ -59,6 +64,8 @@ def _output(name: str | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if not os.path.isdir(os.path.dirname(os.path.abspath(name))):
+        raise NoSuchThing(f"--output {name}: its folder is not there, expected one to write to. Make it: mkdir")
     unfinished = f"{name}.{os.getpid()}.unfinished"
     try:
         with open(unfinished, "xb") as file:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from adaptd.errors import AdaptdError
 from daemon.cli.main import NoSuchThing, Usage, add_config
-from daemon.cli.printing import cut, harmless, line_width, print_json, say
+from daemon.cli.printing import harmless, in_columns, line_width, print_json, say
 
 if TYPE_CHECKING:
     from daemon.told import Told, ToldInFull
 
 LIST, SHOWN, AMENDED = "adaptd.feedback/1", "adaptd.feedback_told/1", "adaptd.recorded/1"
+HEAD = ("received (UTC)", "type", "says", "state", "id")
 CHANGES = (
     *("score", "thumb", "feedback-type", "category", "comment", "correction", "verdict", "compared-with"),
     *("compared-with-id", "implicit", "amount", "source", "rater", "rationale"),
@@ -55,11 +56,11 @@ def add_feedback(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_changes(parser: argparse.ArgumentParser) -> None:
-    from daemon.cli.recording import CHOICES, NUMBERS, TEXTS
+    from daemon.cli.recording import CHOICES, NUMBERS, OF_CHOICES, TEXTS
 
     for name in CHANGES:
         if name in CHOICES:
-            parser.add_argument(f"--{name}", choices=CHOICES[name])
+            parser.add_argument(f"--{name}", choices=CHOICES[name], help=OF_CHOICES[name])
         elif name in NUMBERS:
             parser.add_argument(f"--{name}", metavar="N", type=float, help=NUMBERS[name])
         else:
@@ -78,12 +79,13 @@ def _list(options: argparse.Namespace) -> int:
     from daemon.queries import feedback_list
 
     found = feedback_list(_state_dir(options), options.artifact_type, options.limit)
-    for told in found:
-        if options.json:
+    if options.json:
+        for told in found:
             print_json({"schema": LIST, **_document(told)})
-        else:
-            print(cut(harmless(_line(told)), line_width()))
-    if not found and not options.json:
+        return 0
+    for line in in_columns([_cells(told) for told in found], HEAD, line_width()):
+        print(line)
+    if not found:
         say("adaptd: no feedback yet" + (f" of type {options.artifact_type!r}" if options.artifact_type else ""))
     return 0
 
@@ -97,13 +99,15 @@ def _document(told: Told) -> dict[str, Any]:
     }
 
 
-def _line(told: Told) -> str:
-    """When, of what type, what it says, whether it stands, and last, where 80 columns end, the id."""
+def _cells(told: Told) -> tuple[str, ...]:
+    """When, of what type, what it says, what became of it where it does not stand, and the id."""
     event = told.event
+    said = [word for word in event.get("says", "").split("+") if word and word != "output"]
+    if "score" in event:
+        said[said.index("score")] = f"score {event['score']:g}"
     at = event["received_at"][:19].replace("T", " ")
-    score = f" {event['score']:g}" if "score" in event else ""
-    says = event.get("says", "").replace("output+", "").replace("+", " ") + score
-    return f"{at}  {told.artifact_type or '-':<12}  {says:<24}  {told.state:<10}  {event['id']}"
+    state = "" if told.state == "current" else told.state
+    return at, told.artifact_type or "-", ", ".join(said) or "-", state, event["id"]
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -123,7 +127,7 @@ def _show(options: argparse.Namespace) -> int:
         if value is not None:
             print(f"{name:<14} {harmless(_as_text(value))}")
     for told in found.later:
-        print(harmless(f"then           {_line(told)}"))
+        print(harmless(f"{'then':<14} {'  '.join(filter(None, _cells(told)))}"))
     return 0
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from adaptd.errors import AdaptdError
 from daemon.cli.main import Usage, add_config
-from daemon.cli.printing import count_of, print_json, say
+from daemon.cli.printing import complain, count_of, duration_of, print_json, say
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from daemon.telling import Tell
 
 PATIENCE_SECONDS = 120
 LOOK_SECONDS = 0.05
@@ -46,56 +48,58 @@ def forget(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from adaptd.locating import find
+    from daemon.cli.progress import progress
 
     if not options.subject:
         raise Usage("forget: expected a subject, found an empty text")
     place = find(options.config)
     if not options.yes:
         _confirm(options.subject)
-    done = _forgotten(Path(place.state_dir), place.config_path, options.subject)
+    with progress() as tell:
+        done = _forgotten(Path(place.state_dir), place.config_path, options.subject, tell)
     if options.json:
         print_json({"schema": "adaptd.forgotten/1"} | done)
     else:
         _print(done)
     for problem in done["problems"]:
-        say(f"adaptd: {problem}")
+        complain(f"adaptd: {problem}")
     return 1 if done["problems"] else 0
 
 
 def _confirm(subject: str) -> None:
     if not sys.stdin.isatty():
         raise Usage("forget: nobody can be asked here, expected --yes. What is forgotten cannot be brought back")
-    say(f"Everything of {subject!r} will be destroyed, and cannot be brought back. Type `yes` to go on:")
+    complain(f"Everything of {subject!r} will be destroyed, and cannot be brought back. Type `yes` to go on:")
     if sys.stdin.readline().strip() != "yes":
         raise NotConfirmed("nothing was done")
 
 
-def _forgotten(state_dir: Path, config_path: str | None, subject: str) -> dict[str, Any]:
+def _forgotten(state_dir: Path, config_path: str | None, subject: str, tell: Tell) -> dict[str, Any]:
     """By the daemon, or by us while we own the folder; whichever of the two can."""
     from daemon.state_lock import StateInUse
 
     while True:
         try:
-            return _here(state_dir, config_path, subject)
+            return _here(state_dir, config_path, subject, tell)
         except StateInUse:
-            done = _by_daemon(state_dir, subject)
+            done = _by_daemon(state_dir, subject, tell)
             if done is not None:
                 return done
 
 
-def _here(state_dir: Path, config_path: str | None, subject: str) -> dict[str, Any]:
+def _here(state_dir: Path, config_path: str | None, subject: str, tell: Tell) -> dict[str, Any]:
     from daemon import forgetting
     from daemon.clock_and_chance import SystemChance, SystemClock
     from daemon.owning import owned_state
 
     clock, chance = SystemClock(), SystemChance()
     with owned_state(state_dir, config_path, clock, chance) as state:
-        done = forgetting.forget(state, subject, clock.now(), chance)
+        done = forgetting.forget(state, subject, clock.now(), chance, tell)
         state.views.catch_up()
     return done._asdict()
 
 
-def _by_daemon(state_dir: Path, subject: str) -> dict[str, Any] | None:
+def _by_daemon(state_dir: Path, subject: str, tell: Tell) -> dict[str, Any] | None:
     """What the daemon answers; None when it has ended before it came to it."""
     import time
 
@@ -116,6 +120,7 @@ def _by_daemon(state_dir: Path, subject: str) -> dict[str, Any] | None:
             if "error" in answer:
                 raise AdaptdError(str(answer["error"]))
             return answer
+        tell(f"waiting for the daemon, at most {duration_of(until - time.monotonic())}", 0, 0)
         time.sleep(LOOK_SECONDS)
     raise NotForgottenYet(
         f"the daemon on {state_dir} has not answered for {PATIENCE_SECONDS} seconds; it forgets as soon as it comes "

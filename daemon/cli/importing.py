@@ -8,13 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from contextlib import closing, nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
 from adaptd.errors import AdaptdError
 from daemon.cli.main import Usage, add_config
-from daemon.cli.printing import count_of, harmless, print_json, say
+from daemon.cli.printing import complain, count_of, harmless, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 FIRST_SHOWN = 5
 FLUSH_EVERY_ROWS = 50_000
-PROGRESS_SECONDS = 0.5
 
 
 class NothingRecorded(AdaptdError):
@@ -135,11 +133,10 @@ def _rejects_name(name: str) -> str:
 
 def _sink(config: str | None) -> Any:
     """The spool of this process, which does not hide a failing disk."""
-    import adaptd
     from adaptd.destination import open_sink
-    from adaptd.locating import find
+    from daemon.cli.recording import record_there
 
-    adaptd.configure(config=find(config).config_path, strict=True)
+    record_there(config)
     sink = open_sink()
     if sink is None:
         raise NothingRecorded("ADAPTD_DISABLED is set, so nothing is recorded; unset it to import")
@@ -148,17 +145,25 @@ def _sink(config: str | None) -> Any:
 
 def _go_through(work: Import, rows: Iterator[Row], file: IO[bytes]) -> None:
     """Everything through, and on the disk."""
-    progress = _Progress(file) if sys.stderr.isatty() else None
+    from daemon.cli.progress import progress
+
+    size = _size_of(file)
     flushed = 0
-    for _ in work.take(rows):
-        if work.counts.rows - flushed >= FLUSH_EVERY_ROWS:
-            _flush()
-            flushed = work.counts.rows
-        if progress:
-            progress.at(work.counts.rows)
-    _flush()
-    if progress:
-        progress.end()
+    with progress() as tell:
+        for _ in work.take(rows):
+            if work.counts.rows - flushed >= FLUSH_EVERY_ROWS:
+                _flush()
+                flushed = work.counts.rows
+            tell("importing", file.tell() if size else work.counts.rows, size)
+        _flush()
+
+
+def _size_of(file: IO[bytes]) -> int:
+    """0 where nobody can know, as of a pipe."""
+    try:
+        return os.fstat(file.fileno()).st_size if file.seekable() else 0
+    except OSError:
+        return 0
 
 
 def _flush() -> None:
@@ -195,11 +200,11 @@ def _tell(
     else:
         print("\n".join(_page(options, work, told_format)))
     for line, reason in first_rejects:
-        say(f"adaptd: {harmless(options.file)}:{line}: {harmless(reason)}")
+        complain(f"adaptd: {harmless(options.file)}:{line}: {harmless(reason)}")
     if counts.rejected > len(first_rejects):
-        say(f"adaptd: and {counts.rejected - len(first_rejects):,} more")
+        complain(f"adaptd: and {counts.rejected - len(first_rejects):,} more")
     if counts.rejected and rejects:
-        say(f"adaptd: the rejected rows are in {harmless(rejects)}, each with its line and its reason")
+        complain(f"adaptd: the rejected rows are in {harmless(rejects)}, each with its line and its reason")
 
 
 def _page(options: argparse.Namespace, work: Import, told_format: str) -> list[str]:
@@ -214,29 +219,3 @@ def _page(options: argparse.Namespace, work: Import, told_format: str) -> list[s
     if counts.rejected:
         lines.append(f"{counts.rejected:>12,}  rejected")
     return lines
-
-
-class _Progress:
-    """How far it is and how long it will take, on stderr; nothing about time where the size is not known."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._began = self._told = time.monotonic()
-        found = os.fstat(file.fileno())
-        self._size = found.st_size if file.seekable() else 0
-
-    def at(self, rows: int) -> None:
-        """Tell, if it is time."""
-        now = time.monotonic()
-        if now - self._told < PROGRESS_SECONDS:
-            return
-        self._told = now
-        text = f"{rows:,} rows"
-        if self._size and (read := self._file.tell()):
-            left = (now - self._began) * (self._size - read) / read
-            text = f"{100 * read // self._size}%, {text}, {count_of(round(left), 'second')} left"
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Leave the line empty."""
-        print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -12,12 +12,14 @@ import sys
 
 from adaptd.errors import AdaptdError
 from daemon.cli.main import Usage, add_config
-from daemon.cli.printing import print_json, say, silence_stdout
+from daemon.cli.printing import complain, print_json, silence_stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import IO, Any
+
+    from adaptd.locating import Place
 
     Record = Callable[..., str]
 
@@ -50,6 +52,12 @@ CHOICES = {
     "implicit": ("copy", "regenerate", "dwell", "silence"),
     "source": ("human", "llm_judge", "code"),
 }
+OF_CHOICES = {
+    "thumb": "as people click it",
+    "verdict": "how it is, compared with the other output",
+    "implicit": "what somebody did without being asked for a judgement",
+    "source": "whether a person judged, a model or a program",
+}
 NUMBERS = {
     "score": "0 to 100",
     "amount": "how much of an implicit signal; milliseconds for dwell",
@@ -76,7 +84,7 @@ def add_record_feedback(parser: argparse.ArgumentParser) -> None:
     for name, line in TEXTS.items():
         parser.add_argument(f"--{name}", metavar="TEXT", help=line)
     for name, choices in CHOICES.items():
-        parser.add_argument(f"--{name}", choices=choices)
+        parser.add_argument(f"--{name}", choices=choices, help=OF_CHOICES[name])
     for name, line in NUMBERS.items():
         parser.add_argument(f"--{name}", metavar="N", type=float, help=line)
     parser.add_argument(
@@ -111,12 +119,19 @@ def record_feedback(options: argparse.Namespace) -> int:
 def recorder(config: str | None) -> Record:
     if os.environ.get("ADAPTD_DISABLED", "") not in ("", "0"):
         raise NotOnDisk("ADAPTD_DISABLED is set, so nothing is recorded; unset it to record")
+    record_there(config)
+    return _record
+
+
+def record_there(config: str | None) -> Place:
+    """From now on this process records where that configuration says, and every refusal is an error."""
     import adaptd
     from adaptd.locating import find
 
     place = find(config)
-    adaptd.configure(config=place.config_path, strict=True)
-    return _record
+    state_dir = None if place.config_path else place.state_dir
+    adaptd.configure(config=place.config_path, state_dir=state_dir, strict=True)
+    return place
 
 
 def _record(**fields: Any) -> str:
@@ -137,14 +152,14 @@ def _record_lines(lines: IO[bytes], name: str, record: Record, printer: _Ids) ->
                 ids.append(record(**_fields_of(line)))
             except (ValueError, TypeError, Usage) as error:
                 failed += 1
-                say(f"adaptd: {name}:{number}: {error}")
+                complain(f"adaptd: {name}:{number}: {error}")
         _flush()
         printer.print(ids)
         recorded += len(ids)
     if failed:
         told, others = ("1 line was", "it") if failed == 1 else (f"{failed:,} lines were", "them")
         rest = "; the others were" if recorded else ""
-        say(f"adaptd: {told} not recorded{rest}. Correct {others} and give {others} again.")
+        complain(f"adaptd: {told} not recorded{rest}. Correct {others} and give {others} again.")
     return 1 if failed else 0
 
 

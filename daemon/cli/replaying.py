@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from daemon.cli.main import add_config
-from daemon.cli.printing import print_json, say
+from daemon.cli.printing import complain, print_json
 
 
 def add_replay(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +19,11 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
 def replay(options: argparse.Namespace) -> int:
     """Fold every event anew and compare each view's hash; 1 when one differs."""
     from adaptd.locating import find
+    from daemon.cli.progress import progress
     from daemon.view_checking import check_views
 
-    checked = check_views(find(options.config).state_dir)
+    with progress() as tell:
+        checked = check_views(find(options.config).state_dir, tell)
     equal = all(view.equal for view in checked)
     if options.json:
         views = [view._asdict() | {"equal": view.equal} for view in checked]
@@ -30,7 +32,7 @@ def replay(options: argparse.Namespace) -> int:
         for view in checked:
             print(f"{view.name:<12} {'equal' if view.equal else 'DIFFERENT'}, at event {view.position:,}")
     if not equal:
-        say(
+        complain(
             "adaptd: views that differ from the log are built anew when they are gone: "
             "stop the daemon, remove views.db from the state folder, start it again."
         )

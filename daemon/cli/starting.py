@@ -24,7 +24,10 @@ def add_init(parser: argparse.ArgumentParser) -> None:
 
 
 def init(options: argparse.Namespace) -> int:
-    """Write config.toml and make state/ with its spool; what is there already is never overwritten."""
+    """Write config.toml, and state/ with its spool and the schema for editors; a config.toml is never overwritten."""
+    from pathlib import Path
+
+    from daemon.config_schema import keep_schema
     from daemon.config_template import CONFIG_TOML
     from daemon.state_folder import make_folders
 
@@ -41,6 +44,7 @@ def init(options: argparse.Namespace) -> int:
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(CONFIG_TOML)
     make_folders(os.path.join(folder, "state"))
+    keep_schema(Path(folder, "state"))
     _say_what_is_next(config, options.folder)
     return 0
 
@@ -79,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     """The options of `version`."""
+    parser.epilog = "examples:\n  adaptd version\n  adaptd version --json"
     parser.add_argument("--json", action="store_true", help="as one JSON document")
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from daemon.cli.main import NoDaemon, add_config
-from daemon.cli.printing import age_of, count_of, cut, harmless, line_width, print_json, size_of
+from daemon.cli.main import BAD_CONFIG, NoDaemon, add_config
+from daemon.cli.printing import age_of, complain, count_of, cut, folded, harmless, line_width, print_json, size_of
 from daemon.moments import moment_of
-from daemon.queries import SCHEMA, Status, status_of
+from daemon.queries import JUDGE_WANTED, SCHEMA, Status, status_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+WATCH_SECONDS, LEAST_SECONDS, MOST_SECONDS = 2.0, 0.1, 86_400
+CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 PROMISES = {
     "full": "full (an event counts as taken in when it is on the disk)",
     "normal": "normal (a power cut may take back the newest commits)",
@@ -17,14 +23,57 @@ PROMISES = {
 
 def add_status(parser: argparse.ArgumentParser) -> None:
     """The options of `status`."""
-    parser.epilog = "examples:\n  adaptd status\n  adaptd status --json | jq .feedback.today"
+    parser.epilog = (
+        "examples:\n  adaptd status\n  adaptd status --json | jq .feedback.today\n"
+        "  adaptd status --watch              again every two seconds, until Ctrl-C"
+    )
     parser.add_argument("--json", action="store_true", help="as one JSON document, adaptd.status/1")
+    parser.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        nargs="?",
+        type=_seconds,
+        const=WATCH_SECONDS,
+        help="look again every so many seconds (default 2); with --json a line each time",
+    )
     parser.add_argument("--require-daemon", action="store_true", help="exit with 3 when the daemon does not run")
     add_config(parser)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"expected {LEAST_SECONDS} to {MOST_SECONDS} seconds, found {text!r}")
+    return seconds
+
+
 def status(options: argparse.Namespace) -> int:
     """Look, print, and say by the exit code whether the daemon was needed and missing."""
+    if options.watch is None:
+        return _look(options)
+    try:
+        _look_again_and_again(options)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _look_again_and_again(options: argparse.Namespace) -> NoReturn:
+    """The page in place of the last one at a terminal, below it elsewhere."""
+    from sys import stdout
+    from time import sleep
+
+    clear = CLEAR if stdout.isatty() and not options.json else ""
+    while True:
+        print(clear, end="")
+        _look(options)
+        stdout.flush()
+        sleep(options.watch)
+
+
+def _look(options: argparse.Namespace) -> int:
     from time import time_ns
 
     from adaptd.locating import find
@@ -36,6 +85,10 @@ def status(options: argparse.Namespace) -> int:
         print_json(as_document(found, now))
     else:
         print("\n".join(page_of(found, now, line_width() or 80)))
+    if found.config_faults:
+        for line in found.config_faults if options.watch is None else ():
+            complain(harmless(line))
+        return BAD_CONFIG
     if options.require_daemon and not found.running:
         raise NoDaemon(
             f"the daemon does not run on {place.state_dir}, and --require-daemon asks for it. Start it: adaptd run"
@@ -51,6 +104,7 @@ def as_document(found: Status, now: int) -> dict[str, object]:
         "state_dir": str(found.state_dir),
         "config": None if found.config_path is None else str(found.config_path),
         "daemon": {"running": found.running, "pid": int(found.pid) if found.pid else None},
+        "config_faults": found.config_faults,
         "durability": found.durability,
         "log": {
             "events": found.log.events,
@@ -74,6 +128,12 @@ def as_document(found: Status, now: int) -> dict[str, object]:
         },
         "quarantine": {"count": found.quarantined, "newest_reason": found.quarantine_reason},
         "views": {"position": found.views_at, "behind": found.views_behind},
+        "privacy": {"redact": [{"name": name, "file": file} for name, file in found.redactions]},
+        "first_promotion": {
+            "missing": found.missing_for_promotion,
+            "rated_judge_examples": found.rated_judge_examples,
+            "judge_wanted": JUDGE_WANTED,
+        },
         "next_step": found.next_step,
     }
 
@@ -89,12 +149,22 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
         "feedback": f"{found.volume.feedback:,} in all, {found.today.feedback:,} today",
         "spool": _spool(found),
         "quarantine": _quarantine(found),
+        "promotion": "first needs " + " and ".join(found.missing_for_promotion),
         "views": "up to date" if not found.views_behind else f"{count_of(found.views_behind, 'event')} behind the log",
     }
+    if found.config_faults:
+        facts = {"config": _config(found), **facts}
+    if found.redactions:
+        facts["redacted"] = ", ".join(f"{name} ({file})" if file else name for name, file in found.redactions)
     lines = [f"{name:<11} {harmless(text)}" for name, text in facts.items()]
     lines += _types(found, width)
     lines = [_middle_cut(line, width) if line.startswith("state ") else cut(line, width) for line in lines]
-    return lines + _folded(f"next: {found.next_step}", width) if found.next_step else lines
+    return [*lines, "", *folded(f"next: {found.next_step}", width)] if found.next_step else lines
+
+
+def _config(found: Status) -> str:
+    until_then = "the daemon goes on with what it has read" if found.running else "the daemon will not start"
+    return f"WRONG in {count_of(len(found.config_faults), 'place')}: {until_then}"
 
 
 def _daemon(found: Status) -> str:
@@ -134,17 +204,6 @@ def _types(found: Status, width: int) -> list[str]:
     column = max(13, *(len(name) for name, _ in rows))
     head = f"{'artifact type':<{column}} {'outputs':>10} {'feedback':>10}"
     return ["", head] + [f"{name:<{column}} {one.outputs:>10,} {one.feedback:>10,}" for name, one in rows]
-
-
-def _folded(text: str, width: int) -> list[str]:
-    """An empty line, then the text in lines of whole words, the later ones under the first one's beginning."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(f"      {word}" if len(lines) > 1 else word)
-    return lines
 
 
 def _middle_cut(line: str, width: int) -> str:

@@ -103,6 +103,7 @@ class Examples:
         self._facts = Columns(FACTS)
         self._judgements = Columns(JUDGEMENTS)
         self._side_of_bucket = np.zeros(BUCKETS, np.int8)
+        self._saved_rated = 0
 
     # What others ask
 
@@ -357,6 +358,8 @@ class Examples:
         for column, names in self.names.items():
             cells |= {f"name/{column}/{number}": name for number, name in names.take_unsaved()}
         cells |= {f"volume/{key}": value for key, value in self.volume.take_cells().items()}
+        if (rated := self.rated_judge_examples()) != self._saved_rated:
+            cells["count/rated_judge"], self._saved_rated = str(rated), rated
         return cells | {f"pending/{key}": value for key, value in self.aiming.pending.take_cells().items()}
 
     def restore(self, cells: Mapping[str, str]) -> None:
@@ -364,6 +367,7 @@ class Examples:
         for column, names in self.names.items():
             names.restore((int(number), name) for number, name in _under(f"name/{column}/", cells).items())
         self.volume.restore(_under("volume/", cells))
+        self._saved_rated = int(cells.get("count/rated_judge", 0))
         self.aiming.restore(_under("pending/", cells))
         self._index.add(self.keys["key"], np.arange(self.keys.rows))
         self._make_facts(self.keys.rows)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from adaptd.errors import AdaptdError
 from daemon.event_kinds import current as in_newest_shape
 from daemon.event_log import EventLog, Head, Row
+from daemon.telling import Tell, silent
 from daemon.views.examples import Examples
 from daemon.views.folding import Fold
 from daemon.views.kinds import Kinds
@@ -287,11 +288,14 @@ def _bodies(log: EventLog, seqs: Sequence[int]) -> dict[int, Mapping[str, Any]]:
     return bodies
 
 
-def rebuild_digests(log: EventLog, up_to: int | None = None, page_events: int = PAGE_EVENTS) -> dict[str, str]:
+def rebuild_digests(
+    log: EventLog, up_to: int | None = None, page_events: int = PAGE_EVENTS, *, tell: Tell = silent
+) -> dict[str, str]:
     """What `digests` must be: folds the log anew from its first event, up to the event `up_to`, and saves nothing."""
     folds = [make() for make in ALL_VIEWS]
     last = log.head().seq if up_to is None else up_to
     position, count, vocabulary = 0, 1, Vocabulary()
     while count and position < last:
         position, count = fold_next(log, folds, position, min(page_events, last - position), vocabulary)
+        tell("folding the log", position, last)
     return {fold.name: fold.digest() for fold in folds}

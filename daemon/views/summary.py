@@ -92,6 +92,7 @@ def _summary(views: list[tuple[Any, ...]], cells: dict[str, _Cells]) -> dict[str
         "being_rebuilt": _versions([view for view in views if not view[3]]),
         "kinds": {kind: int(count) for kind, count in sorted(cells.get("kinds", none).under("").items())},
         **_volume(examples),
+        "rated_judge_examples": int(examples.under("count/").get("rated_judge", 0)),
         "quarantine": _newest(cells.get("quarantine", none), {"line_quarantined": 0, "event_refused": 0}),
         "spools": _newest(cells.get("spools", none), {"spool_finished": 0, "bytes": 0}),
     }

@@ -1,0 +1,90 @@
+"""The contract of a workload: a class that knows one kind of model, how to train it, judge it and predict with it.
+
+A module in plugins/workloads/, or named in config.toml, has the class under the name WORKLOAD. It runs in a child
+process; only `describe` and `examples` are asked for elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adaptd.plugin.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure by which models of this kind are compared."""
+
+    name: str
+    higher_is_better: bool = True
+    binary: bool = False  # each example is right or wrong: paired tests count flips
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a workload says of itself before anything is trained."""
+
+    summary: str
+    modes: tuple[Literal["full", "lora"], ...]
+    needs: tuple[str, ...]  # names of FEEDBACK, any of which an example must have
+    metrics: tuple[Metric, ...]  # the first is the target
+    devices: tuple[Literal["cpu", "cuda"], ...] = ("cpu", "cuda")
+    memory_bytes: int = 0  # a guess of what training takes; 0 is not known
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run hands to `train`."""
+
+    dataset: Any  # what `examples` made
+    validation: Any
+    base_model: Path | None
+    out: Path  # an empty folder; what is in it when `train` returns is the model
+    checkpoints: Path
+    settings: Any
+    mode: Literal["full", "lora"]
+    device: str
+    rng: np.random.Generator
+    log: Callable[[Mapping[str, float]], None]
+    should_stop: Callable[[], bool]  # True: save a checkpoint at this step's end and return
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How a model did on each example, and in all."""
+
+    per_example: Mapping[str, NDArray[np.float64]]  # a metric's name → one value per example, in their order
+    overall: Mapping[str, float]
+
+
+@runtime_checkable
+class Workload(Protocol):
+    """Knows one kind of model.
+
+    `Settings` is a frozen dataclass whose fields all have defaults; config.toml fills it.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type]
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def describe(self) -> Description: ...
+
+    def examples(self, pool: Pool) -> Any:
+        """The dataset: which feedback teaches what."""
+
+    def train(self, job: Job) -> Mapping[str, float]:
+        """Trains into job.out and returns the last metrics. Returns early, its checkpoint saved, when told to stop."""
+
+    def judge(self, model: Path, dataset: Any, device: str) -> Judged: ...
+
+    def predict(self, model: Path, inputs: Sequence[Any], device: str) -> Sequence[Any]: ...
+
+    def export(self, model: Path, out: Path, form: str) -> None: ...

@@ -1,0 +1,120 @@
+"""How generic an output is: how many other inputs, quite different from its own, got nearly the same output.
+
+Near-equal outputs and near-equal inputs are grouped by `near_duplicates`; an output is as generic as the number of
+groups of other inputs in its group. Outputs are compared as they are and without the words of their input, so that a
+template with the question's own words put in does not pass for an answer.
+
+An artifact type whose outputs are a closed set of short texts, such as class labels, repeats them rightly: its outputs
+are never generic. Meaning is not looked at: the same thing said in other words is another output.
+
+>>> inputs = ["What is a loan?", "Where is my card?", "Why so slow?", "Who are you?"]
+>>> outputs = ["Please contact our support team.", "please contact our support team", "The disk is full.", "I am Ada."]
+>>> other_inputs(inputs, outputs).tolist()
+[1, 1, 0, 0]
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.bad_input import same_length
+from components.near_duplicates import NEAR, near_duplicate_groups
+
+GENERIC_AT = 3  # other inputs
+CLOSED_SHARE = 0.6  # of a type's rows whose short output many other inputs share
+LONGEST_LABEL = 40  # characters
+_FEWEST_WORDS_LEFT, _FEWEST_LETTERS_LEFT = 5, 30
+_LONGEST_READ = 200_000  # characters
+_WORDS = re.compile(r"[^\W\d_]{4,}")
+_FIGURES = re.compile(r"\d+")
+
+_Counts = NDArray[np.int64]
+
+
+def other_inputs(
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    threshold: float = NEAR,
+    beyond_input: Sequence[bool] | None = None,
+    of_input: _Counts | None = None,
+) -> _Counts:
+    """For each row how many other inputs, near-equal ones counted once, got an output near to its own.
+
+    `beyond_input` says of which rows the output is also compared without the input's own words; of all unless told.
+    """
+    size = same_length(inputs=inputs, outputs=outputs)
+    flags = [True] * size if beyond_input is None else list(beyond_input)
+    groups = input_groups(inputs, threshold=threshold) if of_input is None else of_input
+    said = [made[:_LONGEST_READ] for made in outputs]
+    others = inputs_per_output(groups, near_duplicate_groups(said, threshold=threshold)) - 1
+    if not any(flags):
+        return others
+    # both ways: an input may ask with words that a stock answer happens to use
+    left = [
+        beyond(given[:_LONGEST_READ], made) if leave_out else made
+        for given, made, leave_out in zip(inputs, said, flags, strict=True)
+    ]
+    return np.maximum(others, inputs_per_output(groups, near_duplicate_groups(left, threshold=threshold)) - 1)
+
+
+def input_groups(inputs: Sequence[str], *, threshold: float = NEAR) -> _Counts:
+    """Which inputs are nearly the same."""
+    return near_duplicate_groups([given[:_LONGEST_READ] for given in inputs], threshold=threshold)
+
+
+def inputs_per_output(of_input: _Counts, of_output: _Counts) -> _Counts:
+    """For each row how many groups of inputs share its group of outputs: columns in, a column out."""
+    pairs = np.unique(np.stack([of_output, of_input], axis=1), axis=0)
+    return np.bincount(pairs[:, 0], minlength=int(of_output.max(initial=-1)) + 1)[of_output].astype(np.int64)
+
+
+def beyond(given: str, made: str) -> str:
+    """What the output says besides the words of its input; the whole output where that leaves too little to compare."""
+    asked = set(_WORDS.findall(given.casefold()))
+    left = " ".join(word for word in made.casefold().split() if not asked.intersection(_WORDS.findall(word)))
+    enough = len(left) >= _FEWEST_LETTERS_LEFT and left.count(" ") >= _FEWEST_WORDS_LEFT - 1
+    return left if enough else made
+
+
+def closed_set(outputs: Sequence[str], others: _Counts, *, generic_at: int = GENERIC_AT) -> bool:
+    """Are these outputs, all of one type, a closed set of short texts, such as class labels?"""
+    short = np.fromiter((len(made) <= LONGEST_LABEL for made in outputs), bool, len(outputs))
+    return bool(len(outputs)) and bool((short & (others >= generic_at)).mean() > CLOSED_SHARE)
+
+
+def repeats(
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    rank: NDArray[np.int64],
+    *,
+    of_input: _Counts | None = None,
+    threshold: float = NEAR,
+) -> _Counts:
+    """For each row the row that it repeats: near-equal input, near-equal output, the same figures; -1 for none.
+
+    Of those that repeat each other the one of the lowest rank stays. `of_input` are the groups of near-equal inputs,
+    where they are known.
+    """
+    size = same_length(inputs=inputs, outputs=outputs, rank=rank)
+    kept = np.full(size, -1, dtype=np.int64)
+    if not size:
+        return kept
+    both = [input_groups(inputs, threshold=threshold) if of_input is None else of_input]
+    both.append(near_duplicate_groups([made[:_LONGEST_READ] for made in outputs], threshold=threshold))
+    number: dict[tuple[str, ...], int] = {}
+    figures = [
+        number.setdefault(tuple(_FIGURES.findall(given) + ["|"] + _FIGURES.findall(made)), len(number))
+        for given, made in zip(inputs, outputs, strict=True)
+    ]
+    keys = np.stack([*both, np.array(figures)], axis=1)
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    order = np.lexsort((rank, group))
+    opens = np.concatenate([[True], group[order][1:] != group[order][:-1]])
+    first = order[np.maximum.accumulate(np.where(opens, np.arange(size), 0))]
+    kept[order[~opens]] = first[~opens]
+    return kept

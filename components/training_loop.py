@@ -1,0 +1,514 @@
+"""One training loop for every model: read from top to bottom, it is the story of a run.
+
+Each step draws its rows, adds up weighted losses over micro-batches, clips, looks at its own health, steps, averages,
+and now and then evaluates and saves. A run that was paused or killed goes on from its newest checkpoint to the same
+last bit on the CPU: the order of rows is a function of the step, everything else is in the checkpoint. It does not know
+what it trains: a task brings rows, losses and metrics. No pickle, no wall clock, no hidden chance.
+
+>>> import tempfile, torch
+>>> x = torch.linspace(-1, 1, 64)[:, None]
+>>> task = Task(rows=64, collate=lambda rows, rng: (x[rows], 3 * x[rows] + 1),
+...             losses=lambda model, batch, part: {"square": (model(batch[0]) - batch[1]).square().mean(1)})
+>>> with tempfile.TemporaryDirectory() as folder:
+...     model = torch.nn.Linear(1, 1)
+...     done = train(model, task, Plan(max_steps=300, batch_size=16, learning_rate=0.05), Path(folder))
+>>> done.state, done.step, round(model.weight.item(), 1), round(model.bias.item(), 1)
+('finished', 300, 3.0, 1.0)
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from components import checkpoints
+from components.bad_input import BadInput, finite_numbers, one_of, whole_number
+from components.batch_order import BatchOrder, step_rng
+from components.checkpoints import Checkpoint
+from components.schedules import SCHEDULES, Plateau, factor
+from components.training_health import Finding, Rules
+from components.weight_averaging import WeightAverage
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+State = Literal["finished", "paused", "stopped early", "unhealthy"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to train. The same plan on the same data gives the same weights."""
+
+    epochs: float = 1.0
+    max_steps: int | None = None  # in place of epochs
+    batch_size: int = 32  # what one step learns from
+    micro_batch_size: int | None = None  # what fits into memory at once; None: all of it
+    learning_rate: float = 1e-3
+    schedule: str = "linear"
+    warmup_share: float = 0.0
+    weight_decay: float = 0.0
+    max_grad_norm: float | None = 1.0
+    precision: str = "float32"
+    ema_decay: float | None = None
+    evaluate_every: int | None = None  # steps
+    watch: str = "score"  # the metric that early stopping, plateau and best weights go by; higher is better
+    patience: int | None = None  # evaluations without a better one, then the run ends
+    checkpoint_every: int | None = None
+    keep_checkpoints: int = 2
+    bucket_by_length: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "learning_rate"):
+            finite_numbers(name, [getattr(self, name)], low=0.0)
+            if getattr(self, name) == 0:
+                raise BadInput(name, 0, "more than 0")
+        finite_numbers("warmup_share", [self.warmup_share], low=0.0, high=1.0)
+        finite_numbers("weight_decay", [self.weight_decay], low=0.0)
+        if self.ema_decay is not None:
+            finite_numbers("ema_decay", [self.ema_decay], low=0.0, high=1.0)
+        for name in ("batch_size", "keep_checkpoints"):
+            whole_number(name, getattr(self, name), low=1)
+        for name in ("max_steps", "micro_batch_size", "evaluate_every", "patience", "checkpoint_every"):
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name), low=1)
+        whole_number("seed", self.seed)
+        one_of("schedule", self.schedule, SCHEDULES)
+        one_of("precision", self.precision, PRECISIONS)
+        if self.schedule == "plateau" and self.evaluate_every is None:
+            raise BadInput("evaluate_every", None, "a number of steps, since the plateau goes by evaluations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Parameters with an optimiser and losses of their own, as a GAN's two sides have; all step at the step's end."""
+
+    name: str
+    parameters: Sequence[torch.nn.Parameter]
+    learning_rate: float | None = None  # None: the plan's
+    weight_decay: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is learnt: how many rows, how they become a batch, and what each of them costs."""
+
+    rows: int
+    collate: Callable[[NDArray[np.int64], np.random.Generator], Any]
+    losses: Callable[[Any, Any, str], Mapping[str, torch.Tensor]]  # (model, batch, part) → (rows of the batch,) each
+    weights: ArrayLike | None = None
+    lengths: ArrayLike | None = None
+    loss_weights: Mapping[str, float] = field(default_factory=dict)  # 1 where it says nothing
+    evaluate: Callable[[Any], Mapping[str, float]] | None = None
+    version: str = ""  # of the data: a checkpoint of another version is refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended, and what it went through."""
+
+    state: State
+    step: int
+    history: list[dict[str, float]]  # one for each step
+    evaluations: list[dict[str, float]]
+    best_step: int | None
+    micro_batch_size: int
+    flags: list[str]
+    problem: str | None = None
+
+
+def train(
+    model: torch.nn.Module,
+    task: Task,
+    plan: Plan,
+    folder: Path,
+    *,
+    parts: Sequence[Part] | None = None,
+    device: str = "cpu",
+    log: Callable[[Mapping[str, float]], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Trains the model in place; with checkpoints in `folder`, goes on from the newest of them.
+
+    Where there is validation, the best weights are in the model at the end; else the last, or their average.
+    """
+    run = _Run(model, task, plan, folder, parts, device)
+    run.resume()
+    while run.step < run.steps:
+        if should_stop():
+            run.save()
+            return run.outcome("paused")
+
+        # One step: the effective batch, in as many pieces as fit.
+        rows = run.order.rows_of(run.step)  # (batch,)
+        losses = run.learn_from(rows)
+        problem = run.rules.after_step(run.step, losses)
+        if problem is None or not problem.ends:
+            run.apply()
+        else:
+            return run.outcome("unhealthy", problem)  # the weights are still those before this step
+        run.flag(problem)
+
+        run.step += 1
+        run.history.append(losses)
+        log({"step": run.step, **losses, "learning_rate": run.rate_factor() * plan.learning_rate})
+
+        if run.is_time(plan.evaluate_every) or run.step == run.steps:
+            problem = run.evaluate()
+            if problem is not None and problem.ends:
+                return run.outcome("unhealthy", problem)
+            run.flag(problem)
+            if plan.patience is not None and run.without_better >= plan.patience:
+                run.finish()
+                return run.outcome("stopped early")
+        if run.is_time(plan.checkpoint_every):
+            run.save()
+    run.finish()
+    return run.outcome("finished")
+
+
+class _Run:
+    """Everything that changes while a run goes on."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        task: Task,
+        plan: Plan,
+        folder: Path,
+        parts: Sequence[Part] | None,
+        device: str,
+    ) -> None:
+        import torch
+
+        self.model, self.task, self.plan, self.folder, self.device = model.to(device), task, plan, folder, device
+        self.order = BatchOrder(task.rows, plan.batch_size, plan.seed, task.lengths if plan.bucket_by_length else None)
+        self.weights = _weights(task)
+        self.steps = plan.max_steps or max(1, math.ceil(plan.epochs * self.order.steps_per_epoch))
+        self.micro_batch_size = min(plan.micro_batch_size or plan.batch_size, plan.batch_size)
+        self.parts = list(parts) if parts else [Part(name="all", parameters=list(model.parameters()))]
+        self.optimisers = [self._optimiser(part) for part in self.parts]
+        self.scaler = torch.amp.GradScaler(device, enabled=plan.precision == "float16" and device.startswith("cuda"))
+        self.average = None if plan.ema_decay is None else WeightAverage(self.learnt(), plan.ema_decay)
+        self.step, self.history, self.evaluations = 0, [], []  # type: ignore[var-annotated]
+        self.rules, self.plateau, self.flags = Rules(), Plateau(), []  # type: ignore[var-annotated]
+        self.best: dict[str, torch.Tensor] | None = None
+        self.best_step: int | None = None
+        self.best_metric: float | None = None
+        self.without_better = 0
+        torch.manual_seed(plan.seed)
+
+    def _optimiser(self, part: Part) -> torch.optim.Optimizer:
+        import torch
+
+        learnt = [parameter for parameter in part.parameters if parameter.requires_grad]
+        if not learnt:
+            raise BadInput(f"part {part.name!r}", "no parameter that learns", "at least one with requires_grad")
+        decay = self.plan.weight_decay if part.weight_decay is None else part.weight_decay
+        return torch.optim.AdamW(learnt, lr=self._base_rate(part), weight_decay=decay)
+
+    def _base_rate(self, part: Part) -> float:
+        return self.plan.learning_rate if part.learning_rate is None else part.learning_rate
+
+    def rate_factor(self) -> float:
+        """What every part's learning rate is multiplied with at this step."""
+        warmup = round(self.plan.warmup_share * self.steps)
+        return factor(self.plan.schedule, self.step, steps=self.steps, warmup=warmup) * self.plateau.factor
+
+    def is_time(self, every: int | None) -> bool:
+        return every is not None and self.step % every == 0
+
+    # The step
+
+    def learn_from(self, rows: NDArray[np.int64]) -> dict[str, float]:
+        """Gradients of the whole effective batch, part after part; memory that ran out halves the pieces."""
+        import torch
+
+        state = _chance()
+        while True:
+            try:
+                return self._gradients(rows)
+            except torch.OutOfMemoryError:
+                if self.micro_batch_size == 1:
+                    raise
+                self.micro_batch_size = -(-self.micro_batch_size // 2)
+                self.flags.append(f"out of memory at step {self.step}: {self.micro_batch_size} rows at once from here")
+                _set_chance(state)
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+
+    def _gradients(self, rows: NDArray[np.int64]) -> dict[str, float]:
+        told: dict[str, float] = {}
+        whole = float(self.weights[rows].sum())  # the weight of the effective batch: pieces are divided by it
+        for part, optimiser in zip(self.parts, self.optimisers, strict=True):
+            optimiser.zero_grad(set_to_none=True)
+            for start in range(0, len(rows), self.micro_batch_size):
+                piece = rows[start : start + self.micro_batch_size]
+                self._learn_piece(part, piece, whole, told, start)
+        told["loss"] = sum(self.task.loss_weights.get(name, 1.0) * loss for name, loss in told.items())
+        norm = sum(self._clip(optimiser) ** 2 for optimiser in self.optimisers) ** 0.5
+        if not self.scaler.is_enabled():  # which skips steps whose gradients overflowed
+            told["gradient_norm"] = norm
+        return told
+
+    def _clip(self, optimiser: torch.optim.Optimizer) -> float:
+        """Cuts the gradients to the plan's norm; returns the norm that they had."""
+        import torch
+
+        self.scaler.unscale_(optimiser)
+        limit = math.inf if self.plan.max_grad_norm is None else self.plan.max_grad_norm
+        return float(torch.nn.utils.clip_grad_norm_(_parameters(optimiser), limit))
+
+    def _learn_piece(
+        self, part: Part, piece: NDArray[np.int64], whole: float, told: dict[str, float], start: int
+    ) -> None:
+        import torch
+
+        batch = self.task.collate(piece, step_rng(self.plan.seed, self.step, start))
+        weights = torch.as_tensor(self.weights[piece], dtype=torch.float32, device=self.device)  # (piece,)
+        dtype = getattr(torch, self.plan.precision)
+        self.model.train()
+        with torch.autocast(self.device.partition(":")[0], dtype=dtype, enabled=self.plan.precision != "float32"):
+            losses = self.task.losses(self.model, batch, part.name)  # (piece,) each
+        total = torch.zeros((), device=self.device)
+        for name, loss in losses.items():
+            if loss.shape != weights.shape:
+                raise BadInput(f"loss {name!r}", tuple(loss.shape), f"one number for each of {len(piece)} rows")
+            mean = (weights * loss.float()).sum() / whole
+            total = total + self.task.loss_weights.get(name, 1.0) * mean
+            told[name] = told.get(name, 0.0) + float(mean.detach())
+        learnt = [parameter for parameter in part.parameters if parameter.requires_grad]
+        self.scaler.scale(total).backward(inputs=learnt)
+
+    def apply(self) -> None:
+        """Step and average."""
+        rate = self.rate_factor()
+        for part, optimiser in zip(self.parts, self.optimisers, strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = self._base_rate(part) * rate
+            self.scaler.step(optimiser)
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update(self.learnt())
+
+    def flag(self, finding: Finding | None) -> None:
+        if finding is not None:
+            self.flags.append(f"{finding.rule} at step {finding.step}: {finding.words}")
+
+    # Evaluating
+
+    def evaluate(self) -> Finding | None:
+        """Metrics of the weights that would be handed out; remembers the best."""
+        if self.task.evaluate is None:
+            return None
+        chance = _chance()
+        with self._handed_out():
+            self.model.eval()
+            metrics = {name: float(value) for name, value in self.task.evaluate(self.model).items()}
+            self.evaluations.append({"step": float(self.step), **metrics})
+            finding = self.rules.after_evaluation(self.step, self.history[-1]["loss"], metrics)
+            if (finding is None or not finding.ends) and self.plan.watch in metrics:
+                self._watch(metrics[self.plan.watch])
+        _set_chance(chance)  # however often somebody evaluates, training draws the same
+        return finding
+
+    def _watch(self, metric: float) -> None:
+        self.plateau = self.plateau.after(metric) if self.plan.schedule == "plateau" else self.plateau
+        if self.best_metric is not None and metric <= self.best_metric:
+            self.without_better += 1
+            return
+        self.best_metric, self.best_step, self.without_better = metric, self.step, 0
+        self.best = {name: tensor.detach().clone() for name, tensor in self.learnt().items()}
+
+    def _handed_out(self) -> _Swapped:
+        return _Swapped(self.learnt(), self.average.tensors if self.average is not None else {})
+
+    def finish(self) -> None:
+        """The weights to hand out go into the model: the best, or the average, or the last."""
+        if self.best is None and self.average is not None:
+            self.best = self.average.tensors
+        if self.best is not None:
+            _copy_into(self.learnt(), self.best)
+        self.model.eval()
+
+    def outcome(self, state: State, problem: Finding | None = None) -> Outcome:
+        told = None if problem is None else f"{problem.rule} at step {problem.step}: {problem.words}"
+        return Outcome(
+            state=state,
+            step=self.step,
+            history=self.history,
+            evaluations=self.evaluations,
+            best_step=self.best_step,
+            micro_batch_size=self.micro_batch_size,
+            flags=self.flags,
+            problem=told,
+        )
+
+    # Saving and going on
+
+    def learnt(self) -> dict[str, torch.Tensor]:
+        """What training changes: parameters that learn, and buffers. A frozen base model is not saved with it."""
+        learning = {name for name, one in self.model.named_parameters() if one.requires_grad}
+        buffers = {name for name, _ in self.model.named_buffers()}
+        whole = self.model.state_dict(keep_vars=True)
+        return {name: tensor for name, tensor in whole.items() if name in learning | buffers}
+
+    def save(self) -> None:
+        tensors = {"model": self.learnt()}
+        scalars: dict[str, Any] = {}
+        for part, optimiser in zip(self.parts, self.optimisers, strict=True):
+            tensors[f"optimiser-{part.name}"], scalars[part.name] = _optimiser_state(optimiser)
+        if self.average is not None:
+            tensors["average"] = self.average.tensors
+        if self.best is not None:
+            tensors["best"] = self.best
+        values = {
+            "plan": self._fingerprint(),
+            "optimisers": scalars,
+            "average_updates": self.average.updates if self.average is not None else 0,
+            "history": self.history,
+            "evaluations": self.evaluations,
+            "rules": self.rules.state(),
+            "plateau": asdict(self.plateau),
+            "best_step": self.best_step,
+            "best_metric": self.best_metric,
+            "without_better": self.without_better,
+            "micro_batch_size": self.micro_batch_size,
+            "flags": self.flags,
+            "scaler": self.scaler.state_dict(),
+            "chance": _chance(),
+        }
+        checkpoints.save(self.folder, Checkpoint(self.step, tensors, values), self.plan.keep_checkpoints)
+
+    def resume(self) -> None:
+        """From the newest whole checkpoint, when there is one."""
+        checkpoints.clean(self.folder)
+        found, not_whole = checkpoints.newest(self.folder)
+        self.flags += [f"passed over {one.folder.name}: {one.why}" for one in not_whole]
+        if found is None:
+            return
+        values = found.values
+        if values["plan"] != self._fingerprint():
+            step = "Give it the folder of its own run, or an empty one."
+            raise BadInput("checkpoints", str(self.folder), "those of this plan, these parts and this data", step)
+        _copy_into(self.learnt(), found.tensors["model"])
+        for part, optimiser in zip(self.parts, self.optimisers, strict=True):
+            _restore_optimiser(optimiser, found.tensors[f"optimiser-{part.name}"], values["optimisers"][part.name])
+        if self.average is not None:
+            _copy_into(self.average.tensors, found.tensors["average"])
+            self.average.updates = values["average_updates"]
+        self.best = (
+            {name: one.to(self.device) for name, one in found.tensors["best"].items()}
+            if "best" in found.tensors
+            else None
+        )
+        self.step, self.history, self.evaluations = found.step, values["history"], values["evaluations"]
+        self.rules, self.plateau = Rules.restored(values["rules"]), Plateau(**values["plateau"])
+        self.best_step, self.best_metric = values["best_step"], values["best_metric"]
+        self.without_better, self.micro_batch_size = values["without_better"], values["micro_batch_size"]
+        self.flags = values["flags"] + [flag for flag in self.flags if flag not in values["flags"]]
+        self.scaler.load_state_dict(values["scaler"])
+        _set_chance(values["chance"])
+
+    def _fingerprint(self) -> str:
+        """What a checkpoint must agree with; how much fits into memory may differ."""
+        plan = {
+            name: value
+            for name, value in asdict(self.plan).items()
+            if name not in ("micro_batch_size", "keep_checkpoints")
+        }
+        shapes = {name: list(tensor.shape) for name, tensor in self.learnt().items()}
+        told = [plan, [part.name for part in self.parts], shapes, self.task.rows, self.task.version]
+        hashed = blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16)
+        hashed.update(self.weights.tobytes())
+        return hashed.hexdigest()
+
+
+class _Swapped:
+    """Other values in the same tensors, for a while."""
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -> None:
+        self._tensors, self._others = {name: tensors[name] for name in others}, others
+
+    def __enter__(self) -> None:
+        self._were = {name: tensor.detach().clone() for name, tensor in self._tensors.items()}
+        _copy_into(self._tensors, self._others)
+
+    def __exit__(self, *_: object) -> None:
+        _copy_into(self._tensors, self._were)
+
+
+def _weights(task: Task) -> NDArray[np.float64]:
+    if task.weights is None:
+        return np.ones(whole_number("rows", task.rows, low=1))
+    weights = finite_numbers("weights", task.weights, low=0.0)
+    if len(weights) != task.rows or not weights.any():
+        raise BadInput("weights", f"{len(weights)} with sum {weights.sum():g}", f"{task.rows}, not all of them 0")
+    return weights
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:
+    for group in optimiser.param_groups:
+        yield from group["params"]
+
+
+def _copy_into(tensors: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            tensor.copy_(others[name])
+
+
+def _optimiser_state(optimiser: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Its tensors under names that say whose they are, and the numbers beside them."""
+    import torch
+
+    tensors, numbers = {}, {}
+    for place, state in optimiser.state_dict()["state"].items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"{place}.{name}"] = value
+            else:
+                numbers[f"{place}.{name}"] = value
+    return tensors, numbers
+
+
+def _restore_optimiser(
+    optimiser: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, Any]
+) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in [*tensors.items(), *numbers.items()]:
+        place, _, key = name.partition(".")
+        state.setdefault(int(place), {})[key] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _chance() -> dict[str, str]:
+    """The state of torch's own generators, as text."""
+    import torch
+
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states |= {f"cuda:{place}": state for place, state in enumerate(torch.cuda.get_rng_state_all())}
+    return {name: bytes(state.tolist()).hex() for name, state in states.items()}
+
+
+def _set_chance(states: Mapping[str, str]) -> None:
+    import torch
+
+    for name, text in states.items():
+        state = torch.tensor(list(bytes.fromhex(text)), dtype=torch.uint8)
+        if name == "cpu":
+            torch.set_rng_state(state)
+        elif torch.cuda.is_available():
+            torch.cuda.set_rng_state(state, int(name.partition(":")[2]))
