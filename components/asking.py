@@ -19,14 +19,23 @@ from numpy.typing import NDArray
 
 from components.bad_input import BadInput, one_of, same_length
 from components.bad_input import scores as check_scores
-from components.choosing import Choice, check_budget, check_finite, check_labelled, check_pool
+from components.choosing import (
+    Choice,
+    check_budget,
+    check_finite,
+    check_labelled,
+    check_labels,
+    check_pool,
+    check_weights,
+)
 from components.clustering import Floats, Places, Rows, blocks, kmeans
 from components.coverage import Spread, by_balls, by_gradient, farthest_first, pure_radius
 from components.large_pools import EXACT_UP_TO, shortlist_of, typical_of_many
-from components.light_probe import GOOD_SCORE, Probe, fit_probe
+from components.light_probe import Probe, fit_probe
 from components.typicality import typical_rows
-from components.uncertainty import check_probabilities, entropies, margins
+from components.uncertainty import GOOD_SCORE, check_probabilities, entropies, margins
 
+V2_WEIGHTS = (0.4, 0.3, 0.3)  # uncertainty, diversity, quality
 LEAST_LABELS, MOST_LABELS, LABELS_PER_CLASS = 200, 500, 3  # when typicality has given what it can
 _BLOCK = 16_384
 _SHORTLIST = 10  # times the budget: the least certain rows among which clusters are made
@@ -45,6 +54,7 @@ class AskPool:
     given: NDArray[Any] | None  # probabilities (rows, classes)
     rng: np.random.Generator
     over: str = "auto"
+    weights: tuple[float, float, float] = V2_WEIGHTS
     how: str = "exact"
     free: Places = field(init=False)
 
@@ -95,13 +105,15 @@ def choose_to_ask(
     scores: Sequence[float] | NDArray[Any] = (),
     probabilities: NDArray[Any] | None = None,
     over: str = "auto",
+    weights: tuple[float, float, float] = V2_WEIGHTS,
     rng: np.random.Generator,
 ) -> Choice:
     """Rows to ask about, the first the most wanted, out of those that are not labelled.
 
     `labels` or `scores` (0-100, a success from 70) are aligned with `labelled`; `probabilities` are a model's, for all
     rows. Above 50,000 rows typicality looks at a shortlist, or at all of them with over="all"; all else is exact.
-    Raises BadInput for a pool, budget or value that cannot be worked with, or above the strategy's ask_limit.
+    `weights` are v2_mix's. Raises BadInput for a pool, budget or value that cannot be worked with, or above the
+    strategy's ask_limit.
     """
     one_of("strategy", strategy, STRATEGIES)
     one_of("over", over, ("auto", "all"))
@@ -118,6 +130,7 @@ def choose_to_ask(
         None if probabilities is None else check_probabilities(probabilities, len(rows)),
         rng,
         over,
+        check_weights(weights),
     )
     chosen, terms = _STRATEGIES[strategy](pool, check_budget(budget, len(pool.free)))
     return Choice(chosen, terms, strategy, pool.how)
@@ -142,9 +155,7 @@ def _classes_of(labelled: Places, labels: Any, scores: Any) -> NDArray[Any]:
     if not len(labels):
         return np.empty(0)
     same_length(labelled=labelled, labels=labels)
-    if any(label is None or label != label for label in labels):  # NaN is not itself
-        raise BadInput("labels", None, "a class for each labelled row", "Leave rows without one out of labelled.")
-    return np.asarray(labels)
+    return check_labels(labels)
 
 
 def _random(pool: AskPool, budget: int) -> Picks:
@@ -225,7 +236,7 @@ def _v2_mix(pool: AskPool, budget: int) -> Picks:
         sure = pool.beliefs("v2_mix").max(axis=1).astype(np.float64)
     else:
         sure = np.full(len(pool.embeddings), 0.5)  # nothing is known: diversity alone decides
-    return weigh_and_spread(pool.points(), pool.labelled, budget, 1 - sure, sure, (0.4, 0.3, 0.3))
+    return weigh_and_spread(pool.points(), pool.labelled, budget, 1 - sure, sure, pool.weights)
 
 
 def weigh_and_spread(

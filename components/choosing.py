@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from components.bad_input import BadInput, whole_number
+from components.bad_input import BadInput, finite_numbers, whole_number
 from components.clustering import Places, Rows, blocks
 
 
@@ -63,9 +63,34 @@ def check_labelled(labelled: Any, rows: int) -> Places:
     return given.astype(np.int64)
 
 
+def check_labels(labels: Any) -> NDArray[Any]:
+    """The classes as an array of texts or of numbers; an enumeration's members count as their values."""
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "biuUS":
+        return labels
+    given = [getattr(label, "value", label) for label in labels]
+    for place, label in enumerate(given):
+        if label is None or label != label:  # NaN is not itself
+            raise BadInput(f"labels[{place}]", label, "a class", "Leave rows without one out.")
+    texts = sum(isinstance(label, str) for label in given)
+    found = np.asarray(given)
+    if texts not in (0, len(given)) or found.dtype.kind not in "biufUS" or found.ndim != 1:
+        raise BadInput("labels", given, "classes of one kind, texts or numbers")
+    return found
+
+
 def check_budget(budget: Any, available: int) -> int:
     """The budget, when the pool has so many rows to choose from."""
     asked = whole_number("budget", budget, low=1)
     if asked > available:
-        raise BadInput("budget", asked, f"at most {available}, the rows that can be chosen", "Lower it, or wait.")
+        raise BadInput(
+            "budget", asked, f"at most {available}, the rows that can be chosen", "Lower it, or wait for more."
+        )
     return asked
+
+
+def check_weights(weights: Any) -> tuple[float, float, float]:
+    """Three weights of at least 0, not all of them 0."""
+    numbers = finite_numbers("weights", weights, low=0.0)
+    if len(numbers) != 3 or not numbers.any():
+        raise BadInput("weights", weights, "three numbers of at least 0, one of them above")
+    return float(numbers[0]), float(numbers[1]), float(numbers[2])

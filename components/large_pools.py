@@ -42,6 +42,6 @@ def typical_of_many(embeddings: Rows, labelled: Places, budget: int, rng: np.ran
     """As typical_rows, with clusters fitted on some rows and an election in each; reads every row once."""
     count = clusters_wanted(len(labelled), budget)
     some = stretches(len(embeddings), max(EXACT_UP_TO, FIT_PER_CLUSTER * count), rng)
-    centres = kmeans(embeddings[some], count, rng).centres
+    centres = kmeans(embeddings[some], count, rng, in_haste=True).centres
     clusters = Clusters(centres, *nearest(embeddings, centres))
     return most_typical(embeddings, clusters, labelled, budget, all_pairs_up_to=_ALL_PAIRS_UP_TO)

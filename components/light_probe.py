@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from components.bad_input import BadInput, same_length
 from components.clustering import Rows, blocks
 
-GOOD_SCORE = 70.0  # the score from which the V2 document counts an output as a success
 _PENALTIES = np.geomspace(0.01, 100, 9)
 _SHARPNESS = np.geomspace(1, 64, 13)
 _BLOCK = 16_384
@@ -38,6 +37,7 @@ class Probe:
     weights: NDArray[np.float32]
     offset: NDArray[np.float32]
     sharpness: float
+    penalty: float
     held_out: NDArray[np.float32]  # (labelled rows, classes): each by the probe that has not seen it
 
     def believe(self, rows: Rows) -> NDArray[np.float32]:
@@ -78,6 +78,7 @@ def fit_probe(rows: Rows, labels: Sequence[Any] | NDArray[Any]) -> Probe:
         weights=weights.astype(np.float32),
         offset=(share - middle @ weights).astype(np.float32),
         sharpness=sharpness,
+        penalty=penalty,
         held_out=_softmax(unseen * sharpness).astype(np.float32),
     )
 

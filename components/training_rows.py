@@ -13,24 +13,24 @@ What a rule needs and is not given is an error, never a silent fall back on anot
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.asking import Picks, first_of_each, least, weigh_and_spread
+from components.asking import V2_WEIGHTS, Picks, first_of_each, least, weigh_and_spread
 from components.bad_input import BadInput, one_of, same_length
 from components.bad_input import scores as check_scores
-from components.choosing import Choice, check_budget, check_finite, check_pool
+from components.choosing import Choice, check_budget, check_finite, check_labels, check_pool, check_weights
 from components.clustering import Floats, Places, Rows, groups, kmeans
 from components.coverage import farthest_first
-from components.light_probe import GOOD_SCORE, Probe, fit_probe
+from components.large_pools import EXACT_UP_TO, FIT_PER_CLUSTER, stretches
+from components.light_probe import Probe, fit_probe
 from components.typicality import typical_rows
-from components.uncertainty import check_probabilities, margins
+from components.uncertainty import chances_of_scores, check_probabilities, margins
 
-V2_WEIGHTS = (0.4, 0.3, 0.3)  # uncertainty, diversity, quality
 SUSPECT = 0.05  # the share of rows whose label is believed the least, taken for mislabelled
 _SHORTLIST = 10
 
@@ -46,10 +46,23 @@ class RatedPool:
     classes: NDArray[Any] | None  # names of the columns of given
     rng: np.random.Generator
     rule: str
-    weights: tuple[float, float, float] = V2_WEIGHTS
+    weights: tuple[float, float, float]
+    places: Places | None = None  # the rows' numbers in the whole pool
+
+    def only(self, places: Places) -> RatedPool:
+        """The same of some rows."""
+        return replace(
+            self,
+            embeddings=self.embeddings[places],
+            labels=None if self.labels is None else self.labels[places],
+            scores=None if self.scores is None else self.scores[places],
+            given=None if self.given is None else self.given[places],
+            places=places,
+        )
 
     @cached_property
     def points(self) -> Floats:
+        check_finite(self.embeddings, self.places)
         return np.asarray(self.embeddings, dtype=np.float32)
 
     @cached_property
@@ -67,11 +80,11 @@ class RatedPool:
         return np.unique(self.needed_labels, return_inverse=True)[1].astype(np.int64)
 
     def doubt(self) -> NDArray[np.float64]:
-        """The margin of the model; else the distance of the score from a success; else the margin of the probe."""
+        """The margin of the model; else that of the scores, around a success; else that of the probe."""
         if self.given is not None:
             return margins(self.given).astype(np.float64)
         if self.scores is not None:
-            return np.abs(self.scores - GOOD_SCORE) / 100
+            return margins(chances_of_scores(self.scores)).astype(np.float64)
         return margins(self.probe.held_out).astype(np.float64)
 
     def belief(self) -> NDArray[np.float64]:
@@ -97,7 +110,7 @@ def choose_to_train(
     weights: tuple[float, float, float] = V2_WEIGHTS,
     rng: np.random.Generator,
 ) -> Choice:
-    """Rows to train on, the first the most wanted.
+    """Rows to train on, the first the most wanted; above 50,000 rows, what looks at embeddings has a shortlist.
 
     `labels`, `scores` (0-100) and `probabilities` are aligned with the rows; `classes` names the columns of the
     probabilities, by default the distinct labels in their order. `weights` are v2_mix's. Raises BadInput.
@@ -105,14 +118,11 @@ def choose_to_train(
     one_of("rule", rule, TRAIN_RULES)
     rows = check_pool(embeddings)
     asked = check_budget(budget, len(rows))
-    limit = train_limit(rule)
-    if limit is not None and len(rows) > limit:
-        raise BadInput(f"rule {rule}", f"{len(rows)} rows", f"at most {limit}", "Use random or balanced first.")
     if labels is not None:
         same_length(embeddings=rows, labels=labels)
     if scores is not None:
         same_length(embeddings=rows, scores=scores)
-    known = None if labels is None else np.asarray(labels)
+    known = None if labels is None else check_labels(labels)
     pool = RatedPool(
         rows,
         known,
@@ -121,18 +131,15 @@ def choose_to_train(
         _columns(known, probabilities, classes),
         rng,
         rule,
-        weights,
+        check_weights(weights),
     )
-    if rule not in _WITHOUT_EMBEDDINGS:
-        check_finite(rows)
-    chosen, terms = _RULES[rule](pool, asked)
-    return Choice(chosen, terms, rule)
-
-
-def train_limit(rule: str) -> int | None:
-    """The largest pool that the rule takes, None when a million rows are fine."""
-    one_of("rule", rule, TRAIN_RULES)
-    return None if rule in _WITHOUT_EMBEDDINGS else 50_000
+    believed = probabilities is not None or scores is not None
+    if len(rows) <= EXACT_UP_TO or rule in _ANY_SIZE or (rule in _BY_BELIEF and believed):
+        return Choice(*_RULES[rule](pool, asked), rule)
+    places = stretches(len(rows), max(EXACT_UP_TO, FIT_PER_CLUSTER * asked), rng)
+    chosen, terms = _RULES[rule](pool.only(places), asked)
+    how = f"shortlist of {len(places)} of {len(rows)} rows, one of each stretch of {len(rows) / len(places):.1f}"
+    return Choice(places[chosen], terms, rule, how)
 
 
 def _columns(labels: NDArray[Any] | None, probabilities: Any, classes: Any) -> NDArray[Any] | None:
@@ -205,7 +212,9 @@ def _margin(pool: RatedPool, budget: int) -> Picks:
 def _cluster_margin(pool: RatedPool, budget: int) -> Picks:
     apart = pool.doubt()
     unsure = least(apart, min(len(apart), _SHORTLIST * budget))
-    of_row = kmeans(pool.points[unsure], budget, pool.rng).of_row
+    points = pool.embeddings[unsure]
+    check_finite(points, unsure)
+    of_row = kmeans(points, budget, pool.rng).of_row
     first = first_of_each(of_row, budget)
     return unsure[first], {"margin": apart[unsure[first]], "cluster": of_row[first]}
 
@@ -269,4 +278,5 @@ _RULES: dict[str, Callable[[RatedPool, int], Picks]] = {
     "v2_mix": _v2_mix,
 }
 TRAIN_RULES: tuple[str, ...] = tuple(_RULES)
-_WITHOUT_EMBEDDINGS = ("random", "balanced")
+_ANY_SIZE = ("random", "balanced")
+_BY_BELIEF = ("margin", "cluster_margin", "hard", "hard_trimmed", "easy")

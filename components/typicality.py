@@ -81,13 +81,11 @@ def most_typical(
     taken = np.zeros(len(embeddings), dtype=bool)
     taken[labelled] = True
     labels = np.bincount(clusters.of_row[labelled], minlength=len(sizes))
-    # A pick raises its cluster's count, so no cluster behind the first `budget` can have its turn.
-    line = np.lexsort((-sizes, labels))
-    line = line[sizes[line] > labels[line]][:budget]
+    turns = _turns(labels, sizes - labels, budget)
     parts = []
-    for cluster in line.tolist():
+    for cluster in np.flatnonzero(turns).tolist():
         members = order[starts[cluster] : starts[cluster + 1]]
-        wanted = budget if len(line) < budget else 1
+        wanted = int(turns[cluster])
         if len(members) <= max(all_pairs_up_to, wanted):
             worth = typicality(np.asarray(embeddings[members], dtype=np.float32))
             free = np.flatnonzero(~taken[members])
@@ -104,6 +102,18 @@ def most_typical(
     cluster_of = np.repeat([part[2] for part in parts], [len(part[0]) for part in parts])
     first = np.lexsort((-worths, cluster_of, -sizes[cluster_of], turn))[:budget]
     return TypicalRows(rows[first], worths[first], cluster_of[first], sizes[cluster_of[first]], turn[first])
+
+
+def _turns(labels: Places, free: Places, budget: int) -> Places:
+    """How many picks each cluster may have when the one with the fewest labels is always next: at least the budget."""
+    low, high = int(labels.min()), int(labels.max()) + budget  # levels to which labels and picks are filled up
+    while low < high:
+        level = (low + high) // 2
+        if np.clip(level - labels, 0, free).sum() < budget:
+            low = level + 1
+        else:
+            high = level
+    return np.clip(low - labels, 0, free)
 
 
 def _elected(embeddings: Rows, candidates: Places, near: Places) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from components.bad_input import BadInput
 
+GOOD_SCORE = 70.0  # the score from which the V2 document counts an output as a success
 _BLOCK = 65_536
 _SUM_MAY_MISS = 0.01  # float16 probabilities over 150 classes miss one by a few thousandths
 
@@ -40,6 +41,14 @@ def check_probabilities(probabilities: Any, rows: int) -> NDArray[Any]:
                 f"probabilities[{start + place}]", block[place].tolist(), "finite numbers of at least 0 that sum to 1"
             )
     return cast("NDArray[Any]", given)
+
+
+def chances_of_scores(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """What a rating from 0 to 100 says as probabilities (rows, 2) of a failure and a success: 70 is a toss-up."""
+    good = np.where(
+        scores < GOOD_SCORE, scores / (2 * GOOD_SCORE), 0.5 + (scores - GOOD_SCORE) / (200 - 2 * GOOD_SCORE)
+    )
+    return np.stack([1 - good, good], axis=1)
 
 
 def margins(probabilities: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,5 +1,9 @@
 """The V2 document's active learner over examples: the document's rule by default, the measured ones by name."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -91,7 +95,10 @@ def test_a_budget_above_the_pool_is_all_of_it_and_said():
     [
         (lambda: ActiveLearner("best"), "strategy: found 'best', expected one of "),
         (lambda: ActiveLearner(uncertainty_weight=float("nan")), r"weights\[0\]: found nan"),
-        (lambda: ActiveLearner("v2_mix", 0, 0, 0), r"weights: found \(0.0, 0.0, 0.0\), expected at least one above 0"),
+        (
+            lambda: ActiveLearner("v2_mix", 0, 0, 0),
+            r"weights: found \(0, 0, 0\), expected three numbers of at least 0",
+        ),
         (lambda: ActiveLearner(seed=-1), "seed: found -1"),
         (lambda: ActiveLearner().select_informative_examples([], 3), "candidates: found 'an empty pool', expected at"),
         (lambda: ActiveLearner().select_informative_examples(rated(3), 0), "budget: found 0"),
@@ -118,3 +125,47 @@ def test_the_columnar_calls_are_here_too():
     rng = np.random.default_rng(0)
     assert len(choose_to_ask(points, 5, rng=rng).rows) == 5
     assert len(choose_to_train(points, 5, rule="typical", rng=rng).rows) == 5
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_scores_are_what_is_known_where_nothing_has_a_label(strategy):
+    """The feedback's own scores and a light probe stand in for a model; what has a score is not asked about."""
+    pool = [one | {"label": None, "score": [20.0, 90.0, None][row % 3]} for row, one in enumerate(rated(30))]
+    _, metadata = ActiveLearner().ask(pool, 4, strategy=strategy)
+    assert len(metadata["rows"]) == 4
+    assert all(row % 3 == 2 for row in metadata["rows"])
+
+
+def test_weights_move_the_choice():
+    """All weight on quality: the best scores; on diversity: each the farthest from those before."""
+    pool = [one | {"label": None} for one in rated(20)]
+    best, _ = ActiveLearner("v2_mix", 0.0, 0.0, 1.0).select_informative_examples(pool, 3)
+    assert [one["score"] for one in best] == sorted((one["score"] for one in pool), reverse=True)[:3]
+    _, metadata = ActiveLearner("v2_mix", 0.0, 1.0, 0.0).select_informative_examples(pool, 5)
+    assert [why["diversity"] for why in metadata["reasons"]] == [1.0] * 5
+    json.dumps(metadata)  # plain values, fit for a log
+
+
+def test_one_kind_of_rating_leaves_diversity():
+    """All rated ones are successes: nobody can say where doubt is, so far ones are asked about; margin says why not."""
+    pool = [one | {"label": None, "score": 90.0 if row < 5 else None} for row, one in enumerate(rated(20))]
+    _, metadata = ActiveLearner().ask(pool, 3, strategy="v2_mix")
+    assert {why["uncertainty"] for why in metadata["reasons"]} == {0.5}
+    with pytest.raises(BadInput, match=r"one class only \(\[True\]\)"):
+        ActiveLearner().ask(pool, 3, strategy="margin")
+
+
+@pytest.mark.parametrize("text", ["", "x" * 1_000_000, "¿Qué? 日本語 🙂 naïve", {"ask": "as an object"}, None])
+def test_any_text_is_embedded(text):
+    """Empty, a megabyte, mixed languages and emoji, an object, or nothing at all."""
+    pool = [{"input": text, "score": 50.0}, {"input": "another matter", "score": 60.0}, {"input": text, "score": 70.0}]
+    selected, _ = ActiveLearner(embed="hashing").select_informative_examples(pool, 2)
+    assert len(selected) == 2
+
+
+@pytest.mark.parametrize("command", [["-m", "components.active_learner"], ["components/active_learner.py"]])
+def test_run_by_itself_it_prints_a_worked_example(command):
+    """Both ways of starting it, within eighty columns."""
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=60, check=True)
+    assert "(typical_then_margin):" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
