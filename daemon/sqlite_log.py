@@ -35,6 +35,7 @@ APPLICATION_ID = 0x61647064  # "adpd"
 FORMAT = 1
 PAGE_BYTES = 8192
 CHECKPOINT_PAGES = 2000  # the WAL stays around 16 MB; at SQLite's own 1000 intake is a tenth slower
+WAIT_MS, PATIENCE_WITH_READERS_MS = 10_000, 200
 _SQLITE_FILE = b"SQLite format 3\0"
 _BEFORE_ALL = -(1 << 63)
 _SCHEMA = """
@@ -199,8 +200,7 @@ class SqliteEventLog:
             raise LogError(f"{self.path}: closed or gone, expected an open log. Restart adaptd.")
         connection = _connect_writer(self.path, self.durability)
         try:
-            # A failed sync leaves pages that look clean and are not on disk: what the WAL gave back is written anew.
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _write_anew(connection)
             self._head = self._checked_from(connection, self._head)
         except BaseException:
             connection.close()
@@ -332,7 +332,7 @@ def _told_of(path: Path) -> Iterator[None]:
 
 
 def _connect_writer(path: Path, durability: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None, cached_statements=64)
+    connection = sqlite3.connect(path, timeout=WAIT_MS / 1000, isolation_level=None, cached_statements=64)
     try:
         _refuse_foreign(path, connection)
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
@@ -346,6 +346,19 @@ def _connect_writer(path: Path, durability: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _write_anew(connection: sqlite3.Connection) -> None:
+    """A failed sync leaves pages that look clean and are not on disk: what the WAL gave back goes into the main file.
+
+    All of it, and the WAL begins anew: what was appended after such a page would be lost with it. A reader that is in
+    the midst of the log is in the way of that, and does not keep us waiting long.
+    """
+    connection.execute(f"PRAGMA busy_timeout={PATIENCE_WITH_READERS_MS}")
+    busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    connection.execute(f"PRAGMA busy_timeout={WAIT_MS}")
+    if busy:
+        raise sqlite3.OperationalError("somebody is reading it, and what a failed sync left must be written anew first")
 
 
 def _sync_as(connection: sqlite3.Connection, durability: str) -> None:

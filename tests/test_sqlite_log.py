@@ -733,6 +733,26 @@ class TestFailingDisk:
         assert log.append(entries(3, 5), {"a": 2}) == 5
         assert log.verify().ok
 
+    def test_with_a_reader_in_the_midst_of_it_nothing_is_promised_on_top_of_lost_pages(self, path, log):
+        """After a failed sync the WAL has to begin anew; while somebody reads it cannot, and appending fails."""
+        log.append(entries(1, 2))
+        with closing(sqlite3.connect(path)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM events").fetchone()
+            log.append(entries(3, 4))
+            interrupt(log)
+            for _ in range(2):
+                with pytest.raises(AppendFailed, match="somebody is reading it, and what a failed sync left") as failed:
+                    log.append(entries(5, 6))
+                with pytest.raises(sqlite3.OperationalError, match="somebody is reading it"):
+                    log.read_after(0)
+            assert "the log could not be reopened" in str(failed.value)
+        assert log.append(entries(5, 6)) == 6
+        assert log._connection.execute("PRAGMA busy_timeout").fetchone() == (10_000,)
+        with closing(sqlite3.connect(path)) as reader:
+            assert reader.execute("SELECT count(*) FROM events").fetchone() == (6,)
+        assert log.verify().ok
+
     def test_a_file_that_may_not_grow_fails_and_recovers(self, path):
         """RLIMIT_FSIZE makes real writes fail: nothing acknowledged is lost, nothing is there twice."""
 
