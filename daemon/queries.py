@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from daemon.event_reading import EventReader
     from daemon.settings_told import ValueTold
     from daemon.told import OutputTold, Told, ToldInFull
 
@@ -178,6 +179,13 @@ def feedback_told(state_dir: str, event_id: str) -> ToldInFull | None:
 
     with Tellings.open(state_dir) as tellings:
         return tellings.in_full(event_id)
+
+
+def events_of(state_dir: str) -> EventReader:
+    """The whole events of a log, for reading; close it afterwards."""
+    from daemon.event_reading import EventReader
+
+    return EventReader.open(state_dir)
 
 
 def outputs_told(state_dir: str) -> Iterator[OutputTold]:

@@ -41,6 +41,24 @@ def test_adaptd_imports_the_standard_library_alone():
         assert beyond <= BEYOND_THE_STANDARD_LIBRARY.get(path.name, set()), path
 
 
+STORES = {"sqlite_log", "memory_log", "views", "event_reading", "told", "quarantine", "sealing"}
+
+
+def test_what_a_verb_prints_comes_from_the_query_layer():
+    """No verb opens a store of its own: the pages and the HTTP door will ask what the verbs ask."""
+    for path in python_files("daemon/cli"):
+        tree = ast.parse(path.read_text("utf-8"))
+        types_only = {
+            id(node)
+            for branch in ast.walk(tree)
+            if isinstance(branch, ast.If) and getattr(branch.test, "id", "") == "TYPE_CHECKING"
+            for node in ast.walk(branch)
+        }
+        loaded = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and id(node) not in types_only]
+        parts = {(node.module or "").split(".")[1] for node in loaded if (node.module or "").startswith("daemon.")}
+        assert not parts & STORES, path
+
+
 def test_import_origins_stands_on_the_standard_library_alone():
     """What looks for misplaced modules must not load one."""
     assert imported(ROOT / "daemon/import_origins.py") <= set(sys.stdlib_module_names)

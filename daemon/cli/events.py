@@ -41,9 +41,9 @@ def add_events(parser: argparse.ArgumentParser) -> None:
 def events(options: argparse.Namespace) -> int:
     """Open the log for reading and look."""
     from adaptd.locating import find
-    from daemon.event_reading import EventReader
+    from daemon.queries import events_of
 
-    with closing(EventReader.open(find(options.config).state_dir)) as reader:
+    with closing(events_of(find(options.config).state_dir)) as reader:
         code = options.look(options, reader)
     return int(code)
 
