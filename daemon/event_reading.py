@@ -109,8 +109,16 @@ class EventReader:
             return f"what was received is no more in {path}"
         if kept.raw is None:
             place = path.with_suffix("") / f"{quarantine_id}.bin"
-            return f"{kept.reason}\n{kept.length:,} bytes were received; they lie in {place}"
-        return f"{kept.reason}\nreceived: {kept.raw[:MOST_SHOWN].decode(errors='backslashreplace')}"
+            return f"{kept.reason}\n{kept.length:,} bytes were received; they lie{' sealed' * kept.sealed} in {place}"
+        raw = self._opened_aside(kept.raw, quarantine_id) if kept.sealed else kept.raw
+        if raw is None:
+            return f"{kept.reason}\n{kept.length:,} bytes were received; they lie sealed in {path}, not readable here"
+        return f"{kept.reason}\nreceived: {raw[:MOST_SHOWN].decode(errors='backslashreplace')}"
+
+    def _opened_aside(self, sealed: bytes, quarantine_id: str) -> bytes | None:
+        with suppress(sqlite3.OperationalError):
+            return self._keys().open_aside(sealed, quarantine_id)
+        return None
 
     def close(self) -> None:
         """Let go of the files."""

@@ -135,7 +135,7 @@ def take_everything_in(place: Place, now: int) -> None:
 def _clean(place: Place, intent: Intent, now: int) -> Forgotten:
     """Lines kept aside, lines in the spool that its hosts still hold, and what SQLite keeps beside its files."""
     belongs = _belonging(place, intent)
-    quarantined = place.quarantine.erase(belongs)
+    quarantined = place.quarantine.erase(belongs, place.sealing.open_aside)
     take_everything_in(place, now)
     spooled, problems = _blank_spooled(place.state_dir / "spool", place.log.read_to(), belongs)
     return Forgotten(quarantined=quarantined, spooled=spooled, problems=tuple(problems))

@@ -23,7 +23,7 @@ from daemon.event_log import AppendFailed, Entry, EventLog, Found, IdsExist
 from daemon.line_batch import LineBatch, Outcome
 from daemon.line_naming import subjects_in
 from daemon.line_redacting import redacted, redacted_bytes
-from daemon.quarantine import Kept, Quarantine
+from daemon.quarantine import Kept, Quarantine, sealed_piece
 from daemon.received import Recorded, canonical
 from daemon.redacting import RedactionFailed, Redactor
 from daemon.sealing import Sealing, SubjectForgotten
@@ -232,15 +232,27 @@ class Intake:
         """Copies what is too long for a row; where that fails, this file waits, and the others do not wait for it."""
         if unfit.end - unfit.start <= ROW_BYTES or self.rules.redact is not None:
             return True
-        target = self._quarantine.file_for(self._unfit_id(unfit))
+        kept_id = self._unfit_id(unfit)
+        target = self._quarantine.file_for(kept_id)
         try:
-            spool_reading.copy_range(self._spool_dir / unfit.name, unfit.start, unfit.end, target)
+            self._copy(unfit, kept_id, target)
         except OSError as error:
             target.unlink(missing_ok=True)
             size = unfit.end - unfit.start
             problems.append(f"spool/{unfit.name}: {error.strerror}; expected room to keep {size:,} bytes aside")
             return False
         return True
+
+    def _copy(self, unfit: Unfit, kept_id: str, target: Path) -> None:
+        source = self._spool_dir / unfit.name
+        if self.rules.encrypt != "all":
+            spool_reading.copy_range(source, unfit.start, unfit.end, target)
+            return
+        seal = self._sealing.seal_aside
+        self._sealing.commit()  # the key is on disk before what only it opens
+        spool_reading.copy_range(
+            source, unfit.start, unfit.end, target, lambda number, piece: sealed_piece(number, piece, kept_id, seal)
+        )
 
     def _unfit_id(self, unfit: Unfit) -> str:
         return self._aside_id(f"spool/{unfit.name}", unfit.start, b"%d" % unfit.end)
@@ -442,9 +454,17 @@ class Intake:
 
     def _keep_line(self, batch: LineBatch, number: int, place: tuple[str, int], now: int) -> Kept:
         source, start = place
-        line = _as_bytes(batch.lines[number])
+        line, reason = _as_bytes(batch.lines[number]), batch.aside[number]
+        kept_id = self._aside_id(source, start, line)
         length = spool_reading.byte_length(batch.received[number])
-        return Kept(self._aside_id(source, start, line), source, start, length, str(batch.aside[number]), now, line)
+        return self._as_kept(Kept(kept_id, source, start, length, str(reason), now, line), reason.public)
+
+    def _as_kept(self, kept: Kept, public_reason: str) -> Kept:
+        """Sealed, where everything is; the reason then without anything of the line, which it may quote."""
+        if self.rules.encrypt != "all":
+            return kept
+        raw = None if kept.raw is None else self._sealing.seal_aside(kept.raw, kept.id)
+        return kept._replace(reason=public_reason, raw=raw, sealed=True)
 
     def _keep_unfit(self, unfit: Unfit, now: int) -> Kept | None:
         """None where what is unfit is of a forgotten subject: the position passes over it, and nothing stays."""
@@ -459,12 +479,15 @@ class Intake:
         if redact is not None:
             raw = self._redacted_range(unfit, redact)
             reason += "" if raw else "; its bytes were not kept: they are too many to be redacted"
-        return Kept(self._unfit_id(unfit), f"spool/{unfit.name}", unfit.start, length, reason, now, raw)
+        kept = Kept(self._unfit_id(unfit), f"spool/{unfit.name}", unfit.start, length, reason, now, raw)
+        return self._as_kept(kept, reason)
 
     def _aside_id(self, source: str, start: int, line: bytes) -> str:
         """The same for the same bytes in the same place, so that taking in again after a crash keeps them once."""
-        place = f"{source}:{start}:".encode()
-        return "q-" + blake2b(place + line, key=self._log.salt, digest_size=12).hexdigest()
+        content = f"{source}:{start}:".encode() + line
+        if self.rules.encrypt == "all":
+            return "q-" + self._sealing.digest_aside(content, 12).hex()
+        return "q-" + blake2b(content, key=self._log.salt, digest_size=12).hexdigest()
 
     def _refusals(self, count: int, now: int) -> list[Entry]:
         """An event for each refused line, or one for very many."""

@@ -236,6 +236,39 @@ class Sealing:
         """A keyed digest that says nothing once the key is destroyed."""
         return blake2b(content, key=self._key(pseudonym), digest_size=size).digest()
 
+    # What is kept aside belongs to nobody that is known
+
+    def seal_aside(self, raw: bytes, told_as: str) -> bytes:
+        """Bytes that could not be taken in, readable only with the key for those, and only under this name."""
+        assert self._chance is not None, "opened for reading"
+        nonce = self._chance.secret_bytes(NONCE_BYTES)
+        return nonce + AESGCM(self._key_aside()).encrypt(nonce, raw, told_as.encode())
+
+    def open_aside(self, sealed: bytes, told_as: str) -> bytes | None:
+        """The bytes again; None where they are not what was sealed under this name and key."""
+        key = self._secret("aside")
+        try:
+            return key and AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], told_as.encode())
+        except (InvalidTag, ValueError):
+            return None
+
+    def digest_aside(self, content: bytes, size: int) -> bytes:
+        """A keyed digest for what is kept aside."""
+        return blake2b(content, key=self._key_aside(), digest_size=size).digest()
+
+    def _key_aside(self) -> bytes:
+        """Made when it is first needed."""
+        key = self._secret("aside")
+        if key is None:
+            assert self._chance is not None, "opened for reading"
+            key = self._chance.secret_bytes(32)
+            self._write("INSERT INTO secrets VALUES ('aside', ?)", (key,))
+        return key
+
+    def _secret(self, name: str) -> bytes | None:
+        row = self._connection.execute("SELECT value FROM secrets WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
     def _key(self, pseudonym: int) -> bytes:
         key = self._key_of(pseudonym)
         if key is not None:

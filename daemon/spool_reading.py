@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import stat
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +24,7 @@ _READ_BYTES = 4 << 20
 _LINE_GUESS = 1536  # bytes of an ordinary line, with room: one reading usually fills a batch
 
 
+Stored = Callable[[int, bytes], bytes]  # the number of a piece and its bytes → what is written of it
 Line = str | bytes  # as text wherever it is UTF-8: bytes only for what is going to be quarantined, and its neighbours
 
 
@@ -189,12 +190,14 @@ def read_range(path: Path, start: int, end: int) -> bytes:
         return file.read(end - start)
 
 
-def copy_range(path: Path, start: int, end: int, target: Path) -> None:
-    """Copies a part of a file, in pieces, and puts it on disk."""
+def copy_range(path: Path, start: int, end: int, target: Path, stored: Stored = lambda _number, piece: piece) -> None:
+    """Copies a part of a file, in pieces as they are to be stored, and puts it on disk."""
     with open(open_plain(path), "rb") as file, target.open("wb") as copy:
         file.seek(start)
+        number = 0
         while start < end and (data := file.read(min(_READ_BYTES, end - start))):
-            copy.write(data)
+            copy.write(stored(number, data))
+            number += 1
             start += len(data)
         copy.flush()
         os.fsync(copy.fileno())

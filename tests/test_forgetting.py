@@ -3,12 +3,17 @@
 import fcntl
 import json
 import os
+import sqlite3
+from contextlib import closing
+from hashlib import blake2b
 
 import pytest
 
-from daemon import forgetting
+from daemon import forgetting, spool_reading
+from daemon import intake as intake_module
 from daemon.clock_and_chance import SeededChance, StoppedClock
 from daemon.event_log import COLUMNS
+from daemon.event_reading import EventReader
 from daemon.main_loop import MainLoop
 from daemon.opening import open_state
 from daemon.settings import Settings, settings_of
@@ -347,3 +352,89 @@ def test_what_came_before_what_it_revises_is_forgotten_too(place, host):
     assert place.forget().events == before - len([row for row in place.rows() if row["id"] == "b-1"])
     assert place.text_of("too-early") is None
     assert rebuild_digests(place.state.log) == place.state.views.digests()
+
+
+class TestEverythingSealed:
+    """With `encrypt = "all"` what is kept aside is sealed as well."""
+
+    @pytest.fixture
+    def place(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(intake_module, "ROW_BYTES", 50_000)
+        place = Place(tmp_path / "state")
+        text = '[privacy]\nencrypt = "all"\n[intake]\nmax_event_bytes = 4000\ncommit_events = 10\n'
+        place.open(settings_of(text, tmp_path))
+        yield place
+        place.close()
+
+    @pytest.fixture
+    def host(self, place):
+        host = Host(place.folder)
+        long = feedback("long", input=f"{SECRET} long", output="x" * 20_000, score=1, subject=NAME)
+        quoted = feedback("quoted", output="x", thumb=f"{SECRET} in the reason")
+        host.write(*LINES, quoted, long, long | {"output": "x" * 200_000})
+        return host
+
+    def take(self, place, host):
+        host.close()
+        for _ in range(30):
+            place.turn()
+
+    def test_lines_that_are_kept_aside_are_in_no_file(self, place, host):
+        """Neither their bytes nor, in the reasons, anything of them; rows and files alike."""
+        self.take(place, host)
+        assert place.kinds().count("line_quarantined/1") == 7
+        assert len(list(place.folder.glob("quarantine/*.bin"))) == 1
+        for text in (SECRET, "nobodys mistake", "'comment'", "rejected/1"):
+            assert place.holding(text) == []
+
+    def test_they_can_be_looked_at_with_the_keys(self, place, host, monkeypatch):
+        """As they were received."""
+        self.take(place, host)
+        with closing(EventReader.open(place.folder)) as reader:
+            kept = [
+                reader.kept_aside(json.loads(row["body"])["quarantine_id"])
+                for row in place.rows()
+                if row["kind"] == "line_quarantined/1"
+            ]
+        assert any(f'"reason": "nan", "given": {{"comment": "\'{SECRET} given\'"' in text for text in kept)
+        assert any("they lie sealed in" in text and text.endswith(".bin") for text in kept)
+        (place.folder / "keys.db").rename(place.folder / "away")
+        with closing(EventReader.open(place.folder)) as reader:
+            told = reader.kept_aside(
+                next(json.loads(r["body"])["quarantine_id"] for r in place.rows() if r["kind"] == "line_quarantined/1")
+            )
+        assert told.endswith(f"they lie sealed in {place.folder}/quarantine.db, not readable here")
+
+    def test_forgetting_finds_the_subjects_among_them(self, place, host):
+        """Also the one in a file; nobody's line stays."""
+        self.take(place, host)
+        done = place.forget()
+        assert done.quarantined == 5
+        assert len(place.state.quarantine) == 2
+        assert list(place.folder.glob("quarantine/*.bin")) == []
+
+    def test_a_key_is_on_disk_before_what_only_it_opens(self, place, monkeypatch):
+        """A kill in the midst of a long copy leaves no file that nobody can ever read."""
+        keys = []
+
+        def copying(*_):
+            with closing(sqlite3.connect(place.folder / "keys.db")) as reader:
+                keys.append(reader.execute("SELECT count(*) FROM secrets WHERE name = 'aside'").fetchone())
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(spool_reading, "copy_range", copying)
+        host = Host(place.folder)
+        host.write(feedback("long", output="x" * 200_000, score=1))
+        self.take(place, host)
+        assert set(keys) == {(1,)}
+
+    def test_the_same_line_in_the_same_place_is_kept_once(self, place):
+        """Its id is a digest under a key that is not in the log."""
+        raw = b"no event"
+        first = place.state.intake.take_lines([raw], "socket", NOW)
+        again = place.state.intake.take_lines([raw], "socket", NOW)
+        assert [one.error for one in first] == [one.error for one in again]
+        assert len(place.state.quarantine) == 1
+        (body,) = [json.loads(row["body"]) for row in place.rows()]
+        salted = blake2b(b"socket:0:" + raw, key=place.state.log.salt, digest_size=12).hexdigest()
+        assert body["quarantine_id"] != f"q-{salted}"

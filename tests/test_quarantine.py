@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from daemon.quarantine import Kept, Quarantine
+from daemon.quarantine import Kept, Quarantine, opened_pieces, read_kept, sealed_piece
 
 LINE = Kept("q-1", "spool/aa-000001.ndjson", 4096, 5, "not JSON", 17, b"\xff\x00\n{}")
 
@@ -86,3 +86,37 @@ def test_erased_lines_leave_no_bytes(tmp_path, quarantine):
     quarantine._connection.execute("DELETE FROM lines")
     assert b"erase this line" not in (tmp_path / "quarantine.db").read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ["quarantine.db"]
+
+
+def test_a_quarantine_of_an_earlier_version_is_read_and_goes_on(tmp_path):
+    """Its lines are in the clear; by a reader before the daemon has opened it, and beside sealed ones afterwards."""
+    path = tmp_path / "quarantine.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.execute(
+            "CREATE TABLE lines (id TEXT PRIMARY KEY, source TEXT NOT NULL, place INTEGER NOT NULL, "
+            "length INTEGER NOT NULL, reason TEXT NOT NULL, received_at INTEGER NOT NULL, raw BLOB) STRICT"
+        )
+        old.execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", LINE[:7])
+    assert read_kept(path, "q-1") == LINE
+    sealed = LINE._replace(id="q-2", sealed=True)
+    for _ in range(2):
+        with closing(Quarantine(path)) as opened:
+            opened.keep([sealed])
+            assert (opened.find("q-1"), opened.find("q-2")) == (LINE, sealed)
+
+
+def test_pieces_of_a_sealed_file_open_in_their_places_alone():
+    """Each is sealed under its number; what does not open is left out."""
+
+    def seal(raw, told_as):
+        return f"{told_as}|".encode() + raw[::-1]
+
+    def opened(stored, told_as):
+        name, _, raw = stored.partition(b"|")
+        return raw[::-1] if name == told_as.encode() else None
+
+    pieces = [b"one", b"", b"three" * 1000]
+    stored = [sealed_piece(number, piece, "q", seal) for number, piece in enumerate(pieces)]
+    assert b"".join(opened_pieces(b"".join(stored), "q", opened)) == b"".join(pieces)
+    assert b"".join(opened_pieces(b"".join(stored[::-1]), "q", opened)) == b""
+    assert list(opened_pieces(b"", "q", opened)) == []
