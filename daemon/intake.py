@@ -27,7 +27,7 @@ from daemon.quarantine import Kept, Quarantine, sealed_piece
 from daemon.received import Recorded, canonical
 from daemon.redacting import RedactionFailed, Redactor
 from daemon.sealing import Sealing, SubjectForgotten
-from daemon.spool_reading import Line, Piece, SpoolReader, Unfit, Unread
+from daemon.spool_reading import Endless, Line, Piece, SpoolReader, Unfit, Unread
 
 FINISHED = -1  # as a spool position: all of it is committed, the file may go
 ASK_FOR_LOCKS_EVERY = 8  # looks: how often a silent file is asked whether its host is gone
@@ -307,8 +307,8 @@ class Intake:
 
     def _take_rest(self, path: Path, position: int, size: int, now: int) -> bool:
         """The end of an abandoned file: False when there are whole lines to read first."""
-        rest = spool_reading.read_lines(path, position, 1, self.rules.max_event_bytes)
-        if rest is not None:
+        rest = self._reader.read_on(path.name, position, 1)
+        if rest is not None and not (isinstance(rest, Endless) and rest.searched_to >= size):
             return False
         torn = Unfit(path.name, position, size, "torn: its host ended, or its disk was full, in the middle of the line")
         if not self._has_room(torn, []) or (self.rules.redact and not self._may_be_kept(torn, self.rules.redact)):

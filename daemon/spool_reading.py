@@ -21,6 +21,7 @@ _NAME = re.compile(r"[0-9a-f]{16}-[0-9]{6,}\.ndjson")
 _BEING_BORN = re.compile(r"\.[0-9a-f]{16}-[0-9]{6,}\.ndjson\.new")
 STALE_BIRTH_SECONDS = 3600
 _READ_BYTES = 4 << 20
+SEARCHED_AT_ONCE = 256 << 20  # bytes of a line without an end: other hosts wait meanwhile
 _LINE_GUESS = 1536  # bytes of an ordinary line, with room: one reading usually fills a batch
 
 
@@ -96,7 +97,14 @@ def writer_of(name: str) -> str:
     return name[:16]
 
 
-def read_lines(path: Path, start: int, max_lines: int, max_line_bytes: int) -> Piece | Unfit | None:
+class Endless(NamedTuple):
+    """A line that is too long already and has no end before `searched_to`."""
+
+    start: int
+    searched_to: int
+
+
+def read_lines(path: Path, start: int, max_lines: int, max_line_bytes: int) -> Piece | Unfit | Endless | None:
     """The next whole lines from `start`; an Unfit for a line that is too long; None when there is no whole line yet."""
     wanted = max(min(max_lines * _LINE_GUESS, _READ_BYTES), max_line_bytes + 1)
     with open(open_plain(path), "rb", buffering=0) as file:
@@ -112,9 +120,23 @@ def read_lines(path: Path, start: int, max_lines: int, max_line_bytes: int) -> P
             return Piece(path.name, start, start + bytes_of(lines), lines, more=cut or len(data) == wanted)
         if len(data) <= max_line_bytes:
             return None
-        line_end = _end_of_line(file.fileno(), start + len(data))
-        reason = f"longer than {max_line_bytes} bytes, the most that intake.max_event_bytes allows"
-        return Unfit(path.name, start, line_end, reason) if line_end else None
+        return _searched(file.fileno(), path.name, Endless(start, start + len(data)), max_line_bytes)
+
+
+def search_on(path: Path, endless: Endless, max_line_bytes: int) -> Unfit | Endless | None:
+    """Looks for the end of that line from where it was looked for before; None when the file was cut meanwhile."""
+    with open(open_plain(path), "rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size < endless.searched_to:
+            return None
+        return _searched(file.fileno(), path.name, endless, max_line_bytes)
+
+
+def _searched(descriptor: int, name: str, endless: Endless, max_line_bytes: int) -> Unfit | Endless:
+    line_end, searched_to = _end_of_line(descriptor, endless.searched_to)
+    if line_end is None:
+        return endless._replace(searched_to=searched_to)
+    reason = f"longer than {max_line_bytes} bytes, the most that intake.max_event_bytes allows"
+    return Unfit(name, endless.start, line_end, reason)
 
 
 def _split(data: bytes, at_most: int) -> list[Line]:
@@ -134,14 +156,18 @@ def byte_length(line: Line) -> int:
     return len(line) if isinstance(line, bytes) or line.isascii() else len(line.encode())
 
 
-def _end_of_line(descriptor: int, place: int) -> int | None:
-    """Where the line that goes through `place` ends, its newline included; None when it has no end yet."""
-    while data := os.pread(descriptor, _READ_BYTES, place):
+def _end_of_line(descriptor: int, place: int) -> tuple[int | None, int]:
+    """Where the line that goes through `place` ends, its newline included, and how far was looked.
+
+    No end, where it has none yet, or none within as much as one look may read.
+    """
+    until = place + SEARCHED_AT_ONCE
+    while place < until and (data := os.pread(descriptor, _READ_BYTES, place)):
         found = data.find(b"\n")
         if found >= 0:
-            return place + found + 1
+            return place + found + 1, place
         place += len(data)
-    return None
+    return None, place
 
 
 @contextmanager
@@ -220,6 +246,7 @@ class SpoolReader:
         self._folder = folder
         self._max_line_bytes = max_line_bytes
         self._looks = 0
+        self._endless: dict[str, Endless] = {}  # by file: so that what has no end is looked through once
 
     def look(
         self, positions: Mapping[str, int], max_lines: int, max_bytes: int, passed_over: Container[str] = ()
@@ -229,6 +256,7 @@ class SpoolReader:
         Writers that are `passed_over` are not read.
         """
         names = spool_names(self._folder)
+        self._endless = {name: endless for name, endless in self._endless.items() if name in names}
         unread = Unread(names, [], [], [], more=False)
         groups = [list(files) for writer, files in groupby(names, writer_of) if writer not in passed_over]
         by_writer = _rotated(groups, self._looks)
@@ -256,7 +284,7 @@ class SpoolReader:
             if position < 0:
                 continue
             try:
-                found = read_lines(self._folder / name, position, room, self._max_line_bytes)
+                found = self.read_on(name, position, room)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -264,6 +292,8 @@ class SpoolReader:
                 continue
             if isinstance(found, Unfit):
                 return pieces, [found], True
+            if isinstance(found, Endless):
+                return pieces, [], found.searched_to < (self._folder / name).stat().st_size
             if found is not None:
                 pieces.append(found)
                 room -= len(found.lines)
@@ -271,6 +301,18 @@ class SpoolReader:
                 if found.more or room <= 0 or bytes_left <= 0:
                     return pieces, [], True
         return pieces, [], False
+
+    def read_on(self, name: str, position: int, room: int) -> Piece | Unfit | Endless | None:
+        """The next of that file; of a line that goes on and on only what was added to it since the last time."""
+        path, endless = self._folder / name, self._endless.pop(name, None)
+        found: Piece | Unfit | Endless | None = None
+        if endless is not None and endless.start == position:
+            found = search_on(path, endless, self._max_line_bytes)
+        if found is None:
+            found = read_lines(path, position, room, self._max_line_bytes)
+        if isinstance(found, Endless):
+            self._endless[name] = found
+        return found
 
 
 def _rotated(groups: list[list[str]], by: int) -> list[list[str]]:

@@ -3,12 +3,13 @@
 import fcntl
 import json
 import os
+import sqlite3
 from contextlib import closing
 from hashlib import blake2b
 
 import pytest
 
-from daemon import forgetting
+from daemon import forgetting, spool_reading
 from daemon import intake as intake_module
 from daemon.clock_and_chance import SeededChance, StoppedClock
 from daemon.event_log import COLUMNS
@@ -369,7 +370,8 @@ class TestEverythingSealed:
     def host(self, place):
         host = Host(place.folder)
         long = feedback("long", input=f"{SECRET} long", output="x" * 20_000, score=1, subject=NAME)
-        host.write(*LINES, long, long | {"output": "x" * 200_000})
+        quoted = feedback("quoted", output="x", thumb=f"{SECRET} in the reason")
+        host.write(*LINES, quoted, long, long | {"output": "x" * 200_000})
         return host
 
     def take(self, place, host):
@@ -380,7 +382,7 @@ class TestEverythingSealed:
     def test_lines_that_are_kept_aside_are_in_no_file(self, place, host):
         """Neither their bytes nor, in the reasons, anything of them; rows and files alike."""
         self.take(place, host)
-        assert place.kinds().count("line_quarantined/1") == 6
+        assert place.kinds().count("line_quarantined/1") == 7
         assert len(list(place.folder.glob("quarantine/*.bin"))) == 1
         for text in (SECRET, "nobodys mistake", "'comment'", "rejected/1"):
             assert place.holding(text) == []
@@ -408,8 +410,23 @@ class TestEverythingSealed:
         self.take(place, host)
         done = place.forget()
         assert done.quarantined == 5
-        assert len(place.state.quarantine) == 1
+        assert len(place.state.quarantine) == 2
         assert list(place.folder.glob("quarantine/*.bin")) == []
+
+    def test_a_key_is_on_disk_before_what_only_it_opens(self, place, monkeypatch):
+        """A kill in the midst of a long copy leaves no file that nobody can ever read."""
+        keys = []
+
+        def copying(*_):
+            with closing(sqlite3.connect(place.folder / "keys.db")) as reader:
+                keys.append(reader.execute("SELECT count(*) FROM secrets WHERE name = 'aside'").fetchone())
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(spool_reading, "copy_range", copying)
+        host = Host(place.folder)
+        host.write(feedback("long", output="x" * 200_000, score=1))
+        self.take(place, host)
+        assert set(keys) == {(1,)}
 
     def test_the_same_line_in_the_same_place_is_kept_once(self, place):
         """Its id is a digest under a key that is not in the log."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon import spool_reading
 from daemon.event_log import AppendFailed
 from daemon.intake import FINISHED, TOLD_ONE_BY_ONE, IntakeReport, IntakeRules
 from daemon.line_batch import Outcome
@@ -355,6 +356,15 @@ class TestLongLines:
         world.take_all()
         (kept,) = world.kept()
         assert kept.raw == b"x" * (3 << 20)
+        assert world.spool_names() == []
+
+    def test_that_never_end_and_are_searched_in_parts_are_torn_too(self, world, monkeypatch):
+        """A host left more than one look goes through."""
+        monkeypatch.setattr(spool_reading, "SEARCHED_AT_ONCE", 1 << 20)
+        world.host().write_raw(b"x" * (13 << 20))
+        world.leave_all()
+        world.take_all()
+        assert [len(kept.raw) for kept in world.kept()] == [13 << 20]
         assert world.spool_names() == []
 
     def test_follow_a_changed_limit(self, world):

@@ -7,6 +7,7 @@ import pytest
 
 from daemon import spool_reading
 from daemon.spool_reading import (
+    Endless,
     Piece,
     SpoolReader,
     Unfit,
@@ -133,7 +134,7 @@ class TestReadLines:
     def test_waits_for_the_end_of_a_long_line(self, tmp_path):
         """As long as it may still be written."""
         path = put(tmp_path, A, b"x" * 5_000_001)
-        assert read_lines(path, 0, 10, 5_000_000) is None
+        assert read_lines(path, 0, 10, 5_000_000) == Endless(0, 5_000_001)
 
     def test_begins_again_in_a_file_that_was_cut(self, tmp_path):
         """What is new in it must not be passed over; what is old is known by its id."""
@@ -373,3 +374,82 @@ def test_one_writers_many_files_fill_no_more_than_a_commit(tmp_path):
     found = spool_reading.SpoolReader(tmp_path, 1000).look({}, 1000, 250)
     assert len(found.pieces) == 3
     assert found.more
+
+
+class TestALineThatNeverEnds:
+    """Nobody knows when its newline comes; it must not be read from its beginning at every look until then."""
+
+    LIMIT = 5_000_000
+
+    @pytest.fixture
+    def counted(self, monkeypatch):
+        """How many bytes were read since this was last asked."""
+        read, real = [0], os.pread
+
+        def counting(descriptor, length, place):
+            data = real(descriptor, length, place)
+            read[0] += len(data)
+            return data
+
+        def since():
+            before, read[0] = read[0], 0
+            return before
+
+        monkeypatch.setattr(spool_reading.os, "pread", counting)
+        return since
+
+    def looked(self, reader):
+        return reader.look({}, 10, 1 << 30)
+
+    def test_is_looked_through_once(self, tmp_path, counted):
+        """Later looks read what was added alone; when it ends, all of it is unfit, and what follows is read."""
+        path = put(tmp_path, A, b"x" * 20_000_000)
+        reader = SpoolReader(tmp_path, self.LIMIT)
+        first = self.looked(reader)
+        assert (first.pieces, first.unfit, first.more) == ([], [], False)
+        assert counted() == 20_000_000
+        for _ in range(3):
+            self.looked(reader)
+        assert counted() == 0
+        with path.open("ab") as file:
+            file.write(b"y" * 1000)
+        self.looked(reader)
+        assert counted() == 1000
+        with path.open("ab") as file:
+            file.write(b"\nnext\n")
+        (unfit,) = self.looked(reader).unfit
+        assert (unfit.start, unfit.end) == (0, 20_001_001)
+        assert counted() == 6
+        (piece,) = reader.look({path.name: unfit.end}, 10, 1 << 30).pieces
+        assert piece.lines == ["next"]
+
+    def test_is_looked_through_in_parts_that_let_others_in(self, tmp_path, counted, monkeypatch):
+        """As long as there is more to search, another look is wanted at once."""
+        monkeypatch.setattr(spool_reading, "SEARCHED_AT_ONCE", 8 << 20)
+        put(tmp_path, A, b"x" * (40 << 20))
+        put(tmp_path, B, b"theirs\n")
+        reader = SpoolReader(tmp_path, self.LIMIT)
+        looks = [self.looked(reader)]
+        assert [piece.lines for piece in looks[0].pieces] == [["theirs"]]
+        while looks[-1].more:
+            looks.append(reader.look({name(B): 7}, 10, 1 << 30))
+        assert len(looks) in (5, 6)
+
+    def test_that_was_cut_is_read_from_where_it_stands(self, tmp_path):
+        """Somebody truncated the file, and its host wrote on."""
+        path = put(tmp_path, A, b"x" * 20_000_000)
+        reader = SpoolReader(tmp_path, self.LIMIT)
+        self.looked(reader)
+        path.write_bytes(b"one\ntwo\n")
+        assert self.looked(reader).pieces[0].lines == ["one", "two"]
+
+    def test_is_forgotten_with_its_file(self, tmp_path):
+        """Another file of that name begins anew."""
+        path = put(tmp_path, A, b"x" * 20_000_000)
+        reader = SpoolReader(tmp_path, self.LIMIT)
+        self.looked(reader)
+        path.unlink()
+        self.looked(reader)
+        put(tmp_path, A, b"y" * 6_000_000 + b"\n" + b"z" * 15_000_000)
+        (unfit,) = self.looked(reader).unfit
+        assert unfit.end == 6_000_001
