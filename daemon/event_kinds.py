@@ -55,6 +55,23 @@ DAEMON_STARTED = Kind("daemon_started", 1, "the daemon began its work")
 DAEMON_STOPPED = Kind("daemon_stopped", 1, "the daemon ended in order")
 CONFIG_RELOADED = Kind("config_reloaded", 1, "the daemon took over a changed configuration")
 CONFIG_REFUSED = Kind("config_refused", 1, "a changed configuration had errors; the old one stayed")
+NIGHT_OPENED = Kind("night_opened", 1, "the window of a local date opened; there is one for each date")
+TRAINING_ASKED = Kind("training_asked", 1, "somebody asked for a training outside the windows and triggers")
+NIGHTS_PAUSED = Kind(
+    "nights_paused", 1, "somebody said that nothing may be trained, for a time or until told otherwise"
+)
+NIGHTS_RESUMED = Kind("nights_resumed", 1, "a pause was ended by somebody")
+BATCH_FORMED = Kind("batch_formed", 1, "the examples, weights and reasons of one fine-tune were fixed")
+BATCH_NOT_FORMED = Kind("batch_not_formed", 1, "a workload had nothing to learn tonight, or could not; with the reason")
+STAGE_FAILED = Kind("stage_failed", 1, "a stage raised or refused while a batch was formed")
+OUTPUTS_ASKED = Kind("outputs_asked", 1, "outputs were named as worth rating, each with its propensity")
+RUN_PLANNED = Kind("run_planned", 1, "a batch is to be learnt")
+RUN_STARTED = Kind("run_started", 1, "a training process began, or went on from its checkpoint")
+RUN_PAUSED = Kind("run_paused", 1, "a training gave the device back, its checkpoint saved")
+RUN_FINISHED = Kind("run_finished", 1, "a training came to its end and left a model")
+RUN_FAILED = Kind("run_failed", 1, "a training ended without a model; the body says whether it is tried again")
+RUN_CANCELLED = Kind("run_cancelled", 1, "somebody ended a run, or what it was to learn from is gone")
+SETTINGS_CHOSEN = Kind("settings_chosen", 1, "a search chose training settings for a workload")
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -70,6 +87,21 @@ KINDS: dict[str, Kind] = {
         DAEMON_STOPPED,
         CONFIG_RELOADED,
         CONFIG_REFUSED,
+        NIGHT_OPENED,
+        TRAINING_ASKED,
+        NIGHTS_PAUSED,
+        NIGHTS_RESUMED,
+        BATCH_FORMED,
+        BATCH_NOT_FORMED,
+        STAGE_FAILED,
+        OUTPUTS_ASKED,
+        RUN_PLANNED,
+        RUN_STARTED,
+        RUN_PAUSED,
+        RUN_FINISHED,
+        RUN_FAILED,
+        RUN_CANCELLED,
+        SETTINGS_CHOSEN,
     )
 }
 

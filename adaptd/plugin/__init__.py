@@ -5,20 +5,24 @@ from adaptd.plugin import Moment, Pool, StageRefused
 
 from adaptd.plugin.moment import Moment
 from adaptd.plugin.pool import COLUMNS, Pool, Reason, WrongPool
-from adaptd.plugin.stage import Stage, StageRefused
-from adaptd.plugin.workload import Description, Job, Judged, Metric, Workload
+from adaptd.plugin.stage import FiresAt, Remembering, Sizing, Stage, StageRefused
+from adaptd.plugin.workload import Description, Job, Judged, Metric, Trained, Workload
 
 __all__ = [
     "COLUMNS",
     "Description",
+    "FiresAt",
     "Job",
     "Judged",
     "Metric",
     "Moment",
     "Pool",
     "Reason",
+    "Remembering",
+    "Sizing",
     "Stage",
     "StageRefused",
+    "Trained",
     "Workload",
     "WrongPool",
 ]

@@ -15,12 +15,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 COLUMNS: dict[str, type[np.generic]] = {
-    "example": np.int64,  # the number under which the views know it; derived examples count down from -2
+    "example": np.int64,  # the number in the log of the event that brought the output; derived ones count down from -2
     "artifact_type": np.int32,  # a place in names["artifact_type"]; 0 is none given
     "side": np.int8,  # 1 learn; a stage never sees another
     "score": np.float64,  # 0 to 100, NaN where nobody gave one
     "feedback": np.int32,  # what was said, as bits: FEEDBACK
-    "age_days": np.float64,  # at the moment
+    "ups": np.int32,  # thumbs that stand
+    "downs": np.int32,
+    "worth": np.float64,  # -1 to 1, what all feedback on it comes to, undecayed; NaN where none says anything of it
+    "age_days": np.float64,  # at the moment, of the newest feedback
+    "times_learnt": np.int32,  # in how many batches of this workload it was; 0 is new
     "reward": np.float64,  # -1 to 1, NaN until a stage gives one
     "difficulty": np.float64,  # 0 to 1, NaN until a stage gives one
     "weight": np.float64,  # how much it counts in training

@@ -7,6 +7,7 @@ meets every stage that is found, and `adaptd plugins check FILE` runs the same b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from adaptd.plugin.moment import Moment
@@ -29,7 +30,8 @@ class Stage(Protocol):
     weights, adds columns or derived examples, and says why. It never sees validate or judge examples, leaves its input
     as it was, gives the same output for the same moment, and costs numpy time, not Python time per row.
 
-    Optional: `remember(page)` to fold history, with `memory() -> bytes` and `restore(bytes)` to keep it.
+    Optional: `remember(page)` to fold history, with `memory() -> bytes` and `restore(bytes)` to keep it; and
+    `fires_at(pool, moment)`, to say how many new examples fire a run.
     """
 
     name: ClassVar[str]
@@ -40,9 +42,28 @@ class Stage(Protocol):
     def shape(self, pool: Pool, moment: Moment) -> Pool: ...
 
 
+@dataclass(frozen=True, slots=True)
+class FiresAt:
+    """How many new examples a run is worth, and in words why so many."""
+
+    new_examples: int
+    words: str
+
+
+@runtime_checkable
+class Sizing(Protocol):
+    """A stage that knows when there is enough to learn from; asked before any stage shapes, on the whole pool."""
+
+    def fires_at(self, pool: Pool, moment: Moment) -> FiresAt: ...
+
+
 @runtime_checkable
 class Remembering(Protocol):
-    """A stage that learns from what was recorded before, beyond what the pool says."""
+    """A stage that learns from what was recorded before, beyond what the pool says.
+
+    A page is columns, as a pool has them, of learnable examples about which something was said since the page before;
+    an example comes again when something more is said of it.
+    """
 
     def remember(self, page: Mapping[str, Any]) -> None: ...
 

