@@ -2,8 +2,8 @@
 
 A shortlist takes one row by chance from each of many equal stretches of the pool: rows stand in the order in which they
 were recorded, so the shortlist is stratified over time and is read in order. Clusters are fitted on twenty-five rows
-for each; then the rows of the shortlist, or all rows of the pool, go to their nearest centre, and the typical ones of each
-cluster are taken. What a shortlist loses against all rows is measured by bench/selection_cost.py.
+for each; then the rows of the shortlist, or all rows of the pool, go to their nearest centre, and the typical ones of
+each cluster are taken. What a shortlist loses against all rows is measured by bench/selection_cost.py.
 
 It keeps no row in memory beside the shortlist and one block: the embeddings may be a mapped file of float16.
 
