@@ -117,8 +117,8 @@ class Runs(Protocol):
 
 
 class NightParts(NamedTuple):
-    """The three together; one that is missing does nothing."""
+    """The three together; `daemon.idle_parts` has those of a place where nothing is trained."""
 
-    prepares: Prepares | None = None
-    forms: Forms | None = None
-    runs: Runs | None = None
+    prepares: Prepares
+    forms: Forms
+    runs: Runs

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -49,19 +49,20 @@ class NightBook:
     def __init__(self) -> None:
         self._cells: dict[str, list[Any]] = {}
         self._changed: dict[str, list[Any] | None] = {}
+        self._nights: dict[date, list[Any]] = {}
 
     # Asking
 
     @property
-    def opened(self) -> set[date]:
+    def opened(self) -> Collection[date]:
         """The local dates that had their night, of the newest NIGHTS_KEPT."""
-        return {date.fromisoformat(key.removeprefix("night/")) for key in self._cells if key.startswith("night/")}
+        return self._nights.keys()
 
     def late_night(self, now: int) -> tuple[date, int, int] | None:
         """Of a night that was opened after its window: date, opening and close, while it is open."""
-        for key, (_, opens_at, closes_at, late) in self._cells.items():
-            if key.startswith("night/") and late and opens_at <= now < closes_at:
-                return date.fromisoformat(key.removeprefix("night/")), opens_at, closes_at
+        for day, (_, opens_at, closes_at, late) in self._nights.items():
+            if late and opens_at <= now < closes_at:
+                return day, opens_at, closes_at
         return None
 
     def pause(self, now: int) -> Pause | None:
@@ -101,13 +102,14 @@ class NightBook:
             self._take_batch(kind, seq, received_at, body)
 
     def _take_night(self, seq: int, body: Mapping[str, Any]) -> None:
-        cell = [seq, body.get("opens_at", 0), body.get("closes_at", 0), bool(body.get("late"))]
-        self._put(f"night/{body.get('date')}", cell)
-        kept = [key for key in self._cells if key.startswith("night/")]
-        if len(kept) > NIGHTS_KEPT:
-            oldest = min(kept)
-            del self._cells[oldest]
-            self._changed[oldest] = None
+        day = date.fromisoformat(body["date"])
+        cell = [seq, body["opens_at"], body["closes_at"], body["late"]]
+        self._put(f"night/{day}", cell)
+        self._nights[day] = self._cells[f"night/{day}"]
+        if len(self._nights) > NIGHTS_KEPT:
+            oldest = min(self._nights)
+            del self._nights[oldest], self._cells[f"night/{oldest}"]
+            self._changed[f"night/{oldest}"] = None
 
     def _take_batch(self, kind: str, seq: int, received_at: int, body: Mapping[str, Any]) -> None:
         told = body.get("batch") if kind == FORMED else _short(body.get("reason"))
@@ -127,6 +129,8 @@ class NightBook:
 
     def restore(self, cells: Mapping[str, str]) -> None:
         self._cells = {key: json.loads(text) for key, text in cells.items()}
+        nights = {key: cell for key, cell in self._cells.items() if key.startswith("night/")}
+        self._nights = {date.fromisoformat(key.removeprefix("night/")): cell for key, cell in nights.items()}
 
     def digest(self) -> str:
         return hashlib.sha256(f"{self.version} {json.dumps(self._cells, sort_keys=True)}".encode()).hexdigest()
