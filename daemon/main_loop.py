@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from daemon.event_log import AppendFailed
 from daemon.intake import IntakeReport
 from daemon.line_batch import Outcome
+from daemon.night_parts import ShiftReport
 from daemon.redacting import RedactionFailed
 from daemon.socket_door import SocketDoor
-
-if TYPE_CHECKING:
-    from daemon.night_shift import ShiftReport
 
 PASSING = (AppendFailed, RedactionFailed, sqlite3.Error, OSError)
 """What may go wrong with a disk, or in a host's hook, and go right later: it ends a turn, never the daemon."""

@@ -122,3 +122,10 @@ class NightParts(NamedTuple):
     prepares: Prepares
     forms: Forms
     runs: Runs
+
+
+class ShiftReport(NamedTuple):
+    """What one turn did, in words, and what will be tried again."""
+
+    told: tuple[str, ...] = ()
+    failure: str | None = None

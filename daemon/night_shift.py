@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from daemon.clock_and_chance import MICROSECONDS, Chance
 from daemon.event_kinds import BATCH_NOT_FORMED, NIGHT_OPENED, Body, Kind, own_event
 from daemon.event_log import AppendFailed, EventLog, IdsExist
 from daemon.main_loop import PASSING
-from daemon.night_parts import Formed, NightParts, NotFormed, Told, YieldReason
+from daemon.night_parts import Formed, NightParts, NotFormed, ShiftReport, Told, YieldReason
 from daemon.nights import Night, Nights
 from daemon.views.nights import NightBook
 
@@ -32,13 +32,6 @@ class Views(Protocol):
     def position(self) -> int: ...
     def catch_up(self, max_events: int | None = None) -> int: ...
     def of(self, kind: type[AView]) -> AView: ...
-
-
-class ShiftReport(NamedTuple):
-    """What one turn did, in words, and what will be tried again."""
-
-    told: tuple[str, ...] = ()
-    failure: str | None = None
 
 
 class NightShift:
