@@ -1,9 +1,9 @@
 """Which rows of a large pool to take, when a row's vector is fetched only if it is looked at.
 
 A million vectors are not read for the sake of a hundred picks. Candidates stand in the order in which they were
-recorded; of many, one of each of `looked_at` equal stretches is looked at (components/large_pools.py), and the rule of
-components/training_rows.py picks among those. Candidates without a vector have their share of the seats, the newest
-first. Where typical rows would need more than ten million distances a turn, there are fewer clusters, made in haste,
+recorded; of many, one of each of `looked_at` equal stretches (or of 100 for each pick, where that is less) is looked at
+(components/large_pools.py), and the rule of components/training_rows.py picks among those. Candidates without a vector have their share of the seats, the newest
+first. Where typical rows would need more than three million distances a turn, there are fewer clusters, made in haste,
 and several rows are taken from each.
 
 It knows no pool and no text; whoever calls it says how vectors are fetched.
@@ -31,7 +31,8 @@ from components.typicality import most_typical
 
 RULES: tuple[str, ...] = (*TRAIN_RULES, "newest")
 LOOKED_AT = 12_000
-_IN_HASTE_ABOVE = 10_000_000  # distances a turn: half a second on two cores, ten turns of them
+_LEAST_LOOKED_AT, _PER_PICK = 2_000, 100
+_IN_HASTE_ABOVE = 3_000_000  # distances a turn: a third of a second on two cores, ten turns of them
 _CLUSTERS_IN_HASTE = 500
 _WITHOUT_VECTORS = ("random", "newest")
 
@@ -92,7 +93,8 @@ def _picked(
     """The rule's picks, its terms, and how many vectors it saw: none where there are none to be had."""
     if not seats:
         return np.empty(0, np.int64), {}, 0
-    places = candidates[stretches(len(candidates), max(looked_at, seats), rng)]
+    size = max(seats, min(looked_at, max(_LEAST_LOOKED_AT, _PER_PICK * seats)))
+    places = candidates[stretches(len(candidates), size, rng)]
     vectors = fetch(places)
     if not vectors.shape[1]:
         return np.empty(0, np.int64), {}, 0

@@ -2,8 +2,8 @@
 
 Difficulty, 0 to 1, comes of what the columns give: the artifact type's complexity and how the output fared; and of the
 texts' lengths, for the newest `most_texts` examples that were never learnt. The shipped mode is "off": easy to hard
-needed 1.5 to 2 times the steps of a shuffled order on CLINC150. "stages" is the V2 document's: only what the current
-stage trains on stays, easiest first, filled up to `batch_size`; the stage goes on when the mean score of three
+needed 1.5 to 2 times the steps of a shuffled order on CLINC150. "stages" is the V2 document's: of new examples only what
+the current stage trains on stays, easiest first, filled up to `batch_size`; the stage goes on when the mean score of three
 evaluations in a row is above 75, an evaluation being fifty scored examples, in the order of their age. "by_loss" takes
 the rank of a model's loss, in a column `loss` that an earlier stage made.
 """
@@ -58,7 +58,7 @@ class CurriculumSettings:
 
 
 class OrderByDifficulty:
-    """Gives difficulties; leaves in what the curriculum's stage trains on, in its order, where it has stages."""
+    """Gives difficulties; of new examples leaves in what the curriculum's stage trains on, in its order."""
 
     name: ClassVar[str] = "order_by_difficulty"
     Settings: ClassVar[type] = CurriculumSettings
@@ -102,19 +102,20 @@ class OrderByDifficulty:
         for mean in self._evaluations(pool).tolist():
             if learner.record_evaluation(mean).stage == "mixed":
                 break
-        in_order = pool.in_order()
-        difficulty = pool["difficulty"][in_order]
+        new = pool.in_order((pool["times_learnt"] == 0) & (pool["example"] >= 0))
+        difficulty = pool["difficulty"][new]
         own = learner.order(difficulty)
-        if len(own) < self.settings.batch_size:
-            own = learner.next_rows(difficulty, min(self.settings.batch_size, len(pool)))[0]
-        stays = np.zeros(len(pool), np.bool_)
-        stays[in_order[own]] = True
-        stage = learner.current_stage
-        gone, told = np.flatnonzero(~stays), f"difficulty {{0:.2f}}; the curriculum is at its stage {stage}"
-        pool = pool.because(self.name, told, in_order[own], pool["difficulty"])
-        if len(gone):
-            pool = pool.because(self.name, told, gone, pool["difficulty"], kept=False)
-        return pool.take(in_order[own])
+        if len(own) < self.settings.batch_size and len(new):
+            own = learner.next_rows(difficulty, min(self.settings.batch_size, len(new)))[0]
+        left_out = np.ones(len(pool), np.bool_)
+        left_out[new[own]] = False
+        rest = np.flatnonzero((pool["times_learnt"] > 0) | (pool["example"] < 0))
+        left_out[rest] = False
+        told = f"difficulty {{0:.2f}}; the curriculum is at its stage {learner.current_stage}"
+        pool = pool.because(self.name, told, new[own], pool["difficulty"])
+        if left_out.any():
+            pool = pool.because(self.name, told, np.flatnonzero(left_out), pool["difficulty"], kept=False)
+        return pool.take(np.concatenate([new[own], rest]))
 
     def _evaluations(self, pool: Pool) -> Floats:
         """Mean scores of so many scored examples each, the oldest first; what is left over waits."""
