@@ -124,9 +124,7 @@ class Deriver:
         return written_texts(self._files, self._committed)
 
 
-def derive(
-    deriver: Deriver, log: ReadsLog, unseal: Unseal, last: int, tell: Tell = silent
-) -> int:
+def derive(deriver: Deriver, log: ReadsLog, unseal: Unseal, last: int, tell: Tell = silent) -> int:
     """Takes what is new up to the event `last`; returns how many outputs."""
     count = 0
     for position, page in inputs_after(log, unseal, deriver.position, last):
