@@ -152,7 +152,7 @@ class Daemon:
     def _open_door(self) -> SocketDoor | None:
         path = self._state.state_dir / "adaptd.sock"
         try:
-            return SocketDoor(path, self._selector, self._settings.intake.max_event_bytes)
+            return SocketDoor(path, self._selector, self._settings.intake.max_event_bytes, asks=self._ask)
         except OSError as error:
             self._log.warning("no socket: events come in by the spool alone", path=str(path), reason=str(error))
             return None
@@ -200,11 +200,25 @@ class Daemon:
             self._log.error("a request failed, and will be tried again", reason=str(error))
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request.get("verb") == "ask":
+            return self._ask(request)
         if request.get("verb") != "forget" or not isinstance(request.get("subject"), str):
             return {"error": "the daemon does not know this request, expected one of its own adaptd; restart it"}
         done = forgetting.forget(self._state, request["subject"], self._clock.now(), self._chance)
         self._log.info("forgot", events=done.events, keys=done.keys, quarantined=done.quarantined)
         return done._asdict()
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Which outputs are worth rating, for a verb of the owner's or a program at the socket."""
+        from daemon import asking
+
+        try:
+            asked = asking.Request.read(request)
+            answer = asking.ask(self._state, self._settings, asked, self._clock.now(), self._chance)
+        except asking.CannotAsk as error:
+            return {"error": str(error)}
+        self._log.info("asked", kind=answer["kind"], outputs=len(answer["outputs"]))
+        return answer
 
     def _reload(self) -> None:
         """Read config.toml again; a bad one changes nothing, and both outcomes are events."""
