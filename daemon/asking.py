@@ -35,6 +35,8 @@ REQUEST = {"limit": int, "workload": str, "artifact_type": str, "random": bool}
 class CannotAsk(AdaptdError):
     """A request to name outputs that cannot be done as it stands."""
 
+    exit_code = 2
+
 
 class Request(NamedTuple):
     """How many outputs, of which workload or type, and whether they are drawn to judge by."""
