@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from adaptd.plugin.moment import Moment
-from adaptd.plugin.pool import FEEDBACK, LEARN, Pool, Rows, Text
+from adaptd.plugin.pool import COLUMNS, FEEDBACK, LEARN, Pool, Rows, Text
 from adaptd.plugin.stage import StageRefused
 
 MOMENT = Moment(now=1_763_600_000_000_000, log_position=1000, seed=7)
@@ -81,6 +81,16 @@ def problems_of(make: Callable[[], Any]) -> list[str]:
     return [f"{named}: {problem}" for named, pool in pools() for problem in _problems(make, pool)]
 
 
+def problems_in(pool: Pool, shaped: Any) -> list[str]:
+    """What is wrong with the rows and values that a stage gave for this pool: what no training may be handed."""
+    if not isinstance(shaped, Pool):
+        return [f"it returned {type(shaped).__name__}, expected a Pool"]
+    missing = [name for name in COLUMNS if name not in shaped.columns]
+    if missing:
+        return [f"it returned a pool without the column {missing[0]!r}"]
+    return [*_wrong_rows(pool, shaped), *_wrong_values(shaped)]
+
+
 def _problems(make: Callable[[], Any], pool: Pool) -> Iterator[str]:
     before, chance = _copied(pool), (random.getstate(), np.random.get_state(legacy=False))
     try:
@@ -92,7 +102,7 @@ def _problems(make: Callable[[], Any], pool: Pool) -> Iterator[str]:
         yield f"it raised {type(error).__name__}: {error}; expected a pool, or StageRefused with the reason"
         return
     if not isinstance(shaped, Pool):
-        yield f"it returned {type(shaped).__name__}, expected a Pool"
+        yield from problems_in(pool, shaped)
         return
     if not _equal(pool, before):
         yield "it changed the pool it was given; expected another pool"
@@ -100,14 +110,15 @@ def _problems(make: Callable[[], Any], pool: Pool) -> Iterator[str]:
         yield "the same pool and moment gave two different pools; chance comes from moment.rng(name), time from moment"
     if not _same_chance(chance):
         yield "it drew from the global random generators; expected moment.rng(name)"
-    yield from _wrong_rows(pool, shaped)
-    yield from _wrong_values(shaped)
+    yield from problems_in(pool, shaped)
     yield from _wrong_reasons(make(), pool, shaped)
 
 
 def _wrong_rows(pool: Pool, shaped: Pool) -> Iterator[str]:
     examples = shaped["example"]
-    if len(np.unique(examples)) < len(examples):
+    if examples is pool["example"] and shaped["derived_from"] is pool["derived_from"]:
+        return  # the very same rows: a stage that only added columns
+    if not (examples[1:] > examples[:-1]).all() and len(np.unique(examples)) < len(examples):
         yield "an example is there twice; expected each once, with more weight"
     recorded = shaped["derived_from"] < 0
     if not np.isin(examples[recorded], pool["example"]).all():

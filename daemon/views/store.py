@@ -18,6 +18,7 @@ from adaptd.errors import AdaptdError
 from daemon.event_kinds import current as in_newest_shape
 from daemon.event_log import EventLog, Head, Row
 from daemon.telling import Tell, silent
+from daemon.views.batches import Batches
 from daemon.views.examples import Examples
 from daemon.views.folding import Fold
 from daemon.views.kinds import Kinds
@@ -27,7 +28,7 @@ from daemon.views.saving import Chunk, SavedView, ViewsFile, ViewsUnreadable
 from daemon.views.spools import Spools
 
 Maker = Callable[[], Fold]
-ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools)
+ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, Batches)
 READ_EVENTS = 500
 PAGE_EVENTS = 16_000
 COMMIT_EVENTS = 64_000  # some 5 MB: the WAL stays below 20 MB
