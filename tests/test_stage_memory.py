@@ -103,4 +103,4 @@ def test_a_stage_that_cannot_remember_fails_like_any_other(load, tmp_path):
     write_stage(tmp_path, "forgets", "return pool", REMEMBERS.replace("self.pages += 1", "raise KeyError('a text')"))
     line = StageLine.load("sbert", WorkloadSettings(stages=("forgets",)), tmp_path)
     _, shaped = fed(line, None, [3], 3)
-    assert shaped.failures == [Failed("forgets", "KeyError at forgets.py:24")]
+    assert shaped.failures == [Failed("forgets", "KeyError at forgets.py:25")]
