@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from daemon.config_faults import Fault
     from daemon.event_reading import EventReader
     from daemon.settings_told import ValueTold
     from daemon.told import OutputTold, Told, ToldInFull
@@ -211,6 +212,18 @@ def settings_told(config_path: Path | None, environ: Mapping[str, str]) -> list[
     from daemon.settings_told import values_told
 
     return values_told(read_sources(config_path, environ))
+
+
+def config_faults(config_path: Path | None, environ: Mapping[str, str]) -> list[Fault]:
+    """Everything that is wrong with the configuration, its workloads' plugins included; none when all is well."""
+    from daemon.config_faults import BadConfig
+    from daemon.settings import read_sources
+    from daemon.workload_checking import all_faults
+
+    try:
+        return all_faults(read_sources(config_path, environ))
+    except BadConfig as bad:  # no TOML at all
+        return bad.faults
 
 
 def read_log(path: str) -> LogState:

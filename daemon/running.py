@@ -34,10 +34,11 @@ from daemon.main_loop import PASSING, MainLoop, TurnReport
 from daemon.notifying import ServiceManager
 from daemon.opening import State, intake_rules, open_state
 from daemon.redacting import RedactionUnusable
-from daemon.settings import ONLY_AT_START, Settings, changed_keys, read_settings
+from daemon.settings import ONLY_AT_START, Settings, changed_keys
 from daemon.socket_door import SocketDoor
 from daemon.state_folder import make_folders
 from daemon.state_lock import StateLock
+from daemon.workload_checking import checked_settings
 
 SOON_SECONDS = 0.1
 IDLE_SECONDS = 0.25
@@ -209,7 +210,7 @@ class Daemon:
         """Read config.toml again; a bad one changes nothing, and both outcomes are events."""
         self._manager.reloading(time.monotonic_ns() // 1000)
         try:
-            settings = read_settings(self._config_path)
+            settings = checked_settings(self._config_path)
             rules = intake_rules(settings, _folder_of(self._config_path))
         except (BadConfig, RedactionUnusable) as error:
             self._note(event_kinds.CONFIG_REFUSED, {"config": str(self._config_path), "reason": str(error)})
@@ -274,7 +275,7 @@ def run(
 
     Raises BadConfig, StateInUse or NetworkFileSystem before anything is touched but the folder itself.
     """
-    settings = read_settings(config_path, environ)
+    settings = checked_settings(config_path, environ)
     refuse_network(state_dir)
     os.umask(NOT_FOR_OTHERS)
     make_folders(state_dir)
