@@ -62,7 +62,9 @@ class Asked:
             found[known] = self._own["propensity"][at]
             found[~later] = np.nan
         if len(self._keys):
-            self._fill(found, np.flatnonzero(np.isnan(found) & later & np.isin(examples, self._examples)), examples, seqs)
+            self._fill(
+                found, np.flatnonzero(np.isnan(found) & later & np.isin(examples, self._examples)), examples, seqs
+            )
         return found
 
     def _fill(self, found: NDArray[np.float32], rows: Ints, examples: NDArray[Any], seqs: Ints) -> None:

@@ -129,7 +129,7 @@ def _said(standing: Standing) -> NDArray[np.int32]:
     """The words that stand, as bits."""
     says, said = standing.signals["says"], np.zeros(standing.groups, np.int32)
     for name, rows in standing.current.items():
-        for word in (saying.TYPE_WORDS if name == "type" else saying.WORDS_OF[name]):
+        for word in saying.TYPE_WORDS if name == "type" else saying.WORDS_OF[name]:
             said[standing.group[rows[(says[rows] & saying.BIT[word]) != 0]]] |= saying.BIT[word]
     for word in _STAND_ALONE:
         said[standing.group[standing.uncancelled & ((says & saying.BIT[word]) != 0)]] |= saying.BIT[word]

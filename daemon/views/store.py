@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -28,6 +28,7 @@ from daemon.views.saving import Chunk, SavedView, ViewsFile, ViewsUnreadable
 from daemon.views.spools import Spools
 
 Maker = Callable[[], Fold]
+AView = TypeVar("AView")
 ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, Batches)
 READ_EVENTS = 500
 PAGE_EVENTS = 16_000
@@ -151,6 +152,10 @@ class Views:
         except ValueError as error:
             raise ViewsUnreadable(self._path, error) from error
         return _Kept(fold, view, view.position, chunks)
+
+    def of(self, kind: type[AView]) -> AView:
+        """The view of this class, as of the last `catch_up`; another object after a failure, so ask again."""
+        return next(kept.fold for kept in self.kept if isinstance(kept.fold, kind))
 
     @property
     def position(self) -> int:
