@@ -95,7 +95,8 @@ def _means(values: Reals, owners: Ints, groups: int) -> Reals:
     order = np.argsort(values)
     counts = np.bincount(owners, minlength=groups)
     sums = np.bincount(owners[order], values[order], groups)
-    return np.clip(np.divide(sums, counts, out=np.full(groups, np.nan), where=counts > 0), -1.0, 1.0)
+    means = np.divide(sums, counts, out=np.full(groups, np.nan), where=counts > 0)
+    return np.asarray(np.clip(means, -1.0, 1.0))
 
 
 def _implicit(standing: Standing) -> tuple[Reals, Ints]:
@@ -137,7 +138,7 @@ def _said(standing: Standing) -> NDArray[np.int32]:
 
 
 def _propensities(standing: Standing) -> Reals:
-    """How likely it was that the output would be rated, as its newest judgement with a propensity has it; nan for none."""
+    """How likely a rating of each output was, as its newest judgement with a propensity has it; nan for none."""
     found, given = np.full(standing.groups, np.nan), standing.signals["propensity"]
     rows = np.unique(np.concatenate([standing.current[name] for name in saying.FIELDS]))
     rows = rows[~np.isnan(given[rows])]
