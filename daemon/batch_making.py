@@ -7,13 +7,11 @@ writes no event; the memories of stages are kept where the caller says.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adaptd import __version__
 from adaptd.plugin.moment import Moment
@@ -22,6 +20,8 @@ from daemon.batches import FormedBatch, RowHashes, hash_over, reasons_of, rows_o
 from daemon.event_log import EventLog
 from daemon.night_settings import WorkloadSettings
 from daemon.plugin_loading import Plugin, load
+from daemon.pooling import Pooled, Source, Wanted, pool_of
+from daemon.pooling import validation_of as validation_pool
 from daemon.stage_line import Failed, Shaped, StageLine
 from daemon.stage_memory import StageMemory
 from daemon.triggers import Decision, decide, new_examples, worth_figures
@@ -31,35 +31,20 @@ from daemon.views.examples import Examples
 REASON_KEPT = 500  # characters
 
 
-class Taken(NamedTuple):
-    """A pool as it is taken from the examples, and how many were held apart from it for which reason."""
-
-    pool: Pool
-    held_apart: Mapping[str, int]
-    embeddings: str | None  # the fingerprint of what made them
-
-
-class Pools(Protocol):
-    """Where pools come from; daemon/pooling.py's work."""
-
-    def learn(self, line: Line, times_learnt: NDArray[np.int32], moment: Moment) -> Taken: ...
-    def validate(self, line: Line, moment: Moment) -> Pool: ...
-
-
 @dataclass(frozen=True)
 class Standing:
-    """A log up to one position: what was folded of it, and the pools that this gives."""
+    """A log up to one position: what was folded of it, and what pools are made from."""
 
     log: EventLog
     examples: Examples
     batches: Batches
-    pools: Pools
+    source: Source
     position: int
     memories: Path | None = None  # the folder of what stages remember; None: from the start, and kept nowhere
 
     def newest_of(self, outputs: Rows) -> Rows:
         """The number of the newest feedback on each of these outputs."""
-        resolved = self.examples.resolved()
+        resolved = self.examples.resolved("seq", "newest_seq")
         order = np.argsort(resolved["seq"], kind="stable")
         places = order[np.searchsorted(resolved["seq"], outputs, sorter=order)]
         newest: Rows = resolved["newest_seq"][places].astype(np.int64)
@@ -84,6 +69,11 @@ class Line(NamedTuple):
         return cls(workload, plugin, tuple(made.describe().needs), settings, stages)
 
     @property
+    def wanted(self) -> Wanted:
+        """Which examples it can use."""
+        return Wanted(self.settings.artifact_types, self.needs)
+
+    @property
     def filter(self) -> dict[str, Any]:
         """What of config.toml decides over the pool and the line, beside the stages themselves."""
         types = sorted(self.settings.artifact_types)
@@ -104,7 +94,7 @@ class Made(NamedTuple):
 
     line: Line
     moment: Moment
-    taken: Taken
+    taken: Pooled
     decision: Decision | None
     shaped: Shaped | None
     batch: FormedBatch | None
@@ -127,7 +117,7 @@ def make(
     """The next batch, where triggers, stages and rows give one. `in_any_case`: also what no trigger fires for."""
     number = standing.batches.next_number()
     moment = moment_of(standing, line.workload, number, now)
-    taken = standing.pools.learn(line, standing.batches.times_learnt(line.workload), moment)
+    taken = take(standing, line, moment)
     decision = _decided(standing, line, taken.pool, moment, by_hand=asked)
     if isinstance(decision, Failed):
         return Made(line, moment, taken, None, Shaped(taken.pool, [], [decision], refused=True), None, _of(decision))
@@ -136,6 +126,11 @@ def make(
         return Made(line, moment, taken, decision, None, None, why_not)
     shaped, batch = shape(standing, line, taken, moment, number, night, decision.by)
     return Made(line, moment, taken, decision, shaped, batch, why_not or (None if batch else _left_none(taken, shaped)))
+
+
+def take(standing: Standing, line: Line, moment: Moment) -> Pooled:
+    """What the workload may learn from at that moment. NotPrepared where that cannot be known yet."""
+    return pool_of(standing.source, line.wanted, standing.batches.times_learnt(line.workload), moment)
 
 
 def _decided(standing: Standing, line: Line, pool: Pool, moment: Moment, *, by_hand: bool) -> Decision | Failed:
@@ -148,11 +143,10 @@ def _decided(standing: Standing, line: Line, pool: Pool, moment: Moment, *, by_h
     return decide(line.settings.trigger, pool, moment, fires_at, last, by_hand=by_hand)
 
 
-def _why_not(taken: Taken, decision: Decision) -> NotYet | None:
+def _why_not(taken: Pooled, decision: Decision) -> NotYet | None:
     if not len(taken.pool):
-        apart = sum(taken.held_apart.values())
-        more = f"; {apart:,} are held apart" if apart else ""
-        return NotYet("empty", f"nothing to learn from: no rated output on the learn side{more}", (), 1)
+        reason = taken.advice or "nothing to learn from: no rated output on the learn side"
+        return NotYet("empty", reason[:REASON_KEPT], (), 1)
     if not decision.fires:
         why_not = tuple(decision.why_not)
         return NotYet("triggers", "; ".join(why_not)[:REASON_KEPT], why_not, decision.missing)
@@ -163,7 +157,7 @@ def _of(failed: Failed) -> NotYet:
     return NotYet("stage", f"stage {failed.stage!r}: {failed.reason}; on_error = refuse"[:REASON_KEPT])
 
 
-def _left_none(taken: Taken, shaped: Shaped) -> NotYet:
+def _left_none(taken: Pooled, shaped: Shaped) -> NotYet:
     if shaped.refused:
         return _of(shaped.failures[-1])
     counts = {told["name"]: sum(one["count"] for one in told["left_out"]) for told in shaped.stages}
@@ -172,14 +166,14 @@ def _left_none(taken: Taken, shaped: Shaped) -> NotYet:
 
 
 def shape(
-    standing: Standing, line: Line, taken: Taken, moment: Moment, number: int, night: str | None, by: list[str]
+    standing: Standing, line: Line, taken: Pooled, moment: Moment, number: int, night: str | None, by: list[str]
 ) -> tuple[Shaped, FormedBatch | None]:
     """The pool after all stages, and the batch of that number; none where a stage refused it or nothing is left."""
     folder = None if standing.memories is None else standing.memories / line.workload
     shaped = line.stages.shape(taken.pool, moment, StageMemory(folder, taken.pool, standing.newest_of))
     if shaped.refused or not len(shaped.pool):
         return shaped, None
-    validation = standing.pools.validate(line, moment)
+    validation = validation_pool(standing.source, line.wanted, moment)
     hashes = RowHashes(standing.log, standing.examples)
     salt, row_hashes = standing.log.salt, hashes.of_pool(shaped.pool)
     body = {
@@ -204,7 +198,7 @@ def shape(
     return shaped, FormedBatch(number, replace(shaped.pool, reasons=()), validation, body)
 
 
-def fingerprints(taken: Taken) -> dict[str, str | None]:
+def fingerprints(taken: Pooled) -> dict[str, str | None]:
     """What beside code and settings of the plugins decides over a batch."""
     return {
         "adaptd": __version__,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from adaptd.errors import AdaptdError
 from daemon.batch_making import Line, Made, NotYet, Standing, make
 from daemon.batches import FormedBatch
 from daemon.clock_and_chance import MICROSECONDS, Chance
@@ -17,6 +16,8 @@ from daemon.event_kinds import BATCH_FORMED, BATCH_NOT_FORMED, STAGE_FAILED, Bod
 from daemon.event_log import Entry, EventLog
 from daemon.night_parts import Formed, NotFormed
 from daemon.nights import Night
+from daemon.plugin_loading import BadSettings, PluginRejected
+from daemon.pooling import NotPrepared
 from daemon.rebuilding import rebuilt
 from daemon.settings import Settings
 
@@ -97,9 +98,11 @@ class Forming:
     def _made(self, standing: Standing, workload: str, now: int, date: str | None, *, asked: bool) -> Made | NotYet:
         try:
             line = Line.load(workload, self._settings.workloads[workload], self._beside)
-        except AdaptdError as error:
+            return make(standing, line, now, date, asked=asked)
+        except (PluginRejected, BadSettings) as error:
             return NotYet("plugin", str(error).replace("\n", "; "))
-        return make(standing, line, now, date, asked=asked)
+        except NotPrepared as error:
+            return NotYet("not_prepared", str(error))
 
     def _form(self, batch: FormedBatch, made: Made | NotYet, now: int, *, asked: bool) -> Formed:
         body = batch.body | ({"asked": True} if asked else {})
@@ -141,6 +144,10 @@ class Forming:
         """All that one look found, in one commit; folded at once, since the next batch's number follows from it."""
         self._log.append(entries)
         self._views.catch_up()
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every batch in short, oldest first."""
+        return self._stands.now().batches.listed()
 
     def rebuild(self, number: int) -> FormedBatch | str:
         """The batch of that number, as it was formed: handed over, or formed again; else why that cannot be."""

@@ -15,11 +15,12 @@ import numpy as np
 
 from adaptd.errors import AdaptdError
 from adaptd.plugin.moment import Moment
-from daemon.batch_making import Line, Standing, Taken, fingerprints, shape
+from daemon.batch_making import Line, Standing, fingerprints, shape, take
 from daemon.batches import FormedBatch, RowHashes, hash_over
 from daemon.event_kinds import current
 from daemon.event_log import EventLog
 from daemon.forgetting import told_pseudonyms
+from daemon.pooling import Pooled
 
 if TYPE_CHECKING:
     from daemon.settings import Settings
@@ -108,7 +109,7 @@ def differences(body: Mapping[str, Any], line: Line) -> list[str]:
 def _again(body: Mapping[str, Any], standing: Standing, line: Line) -> FormedBatch | str:
     """The batch of this body formed once more at its position; else what else has changed."""
     moment = Moment(body["now"], body["position"], body["seed"])
-    taken = standing.pools.learn(line, standing.batches.times_learnt(line.workload), moment)
+    taken = take(standing, line, moment)
     if changed := _changed_libraries(body, taken):
         return f"changed since: {', '.join(changed)}"
     shaped, batch = shape(standing, line, taken, moment, body["batch"], body["night"], list(body["by"]))
@@ -122,7 +123,7 @@ def _again(body: Mapping[str, Any], standing: Standing, line: Line) -> FormedBat
     return batch
 
 
-def _changed_libraries(body: Mapping[str, Any], taken: Taken) -> list[str]:
+def _changed_libraries(body: Mapping[str, Any], taken: Pooled) -> list[str]:
     today = fingerprints(taken)
     return [name for name, was in body["fingerprints"].items() if today.get(name) != was]
 

@@ -8,43 +8,44 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.batch_making import Pools, Standing
+from daemon.batch_making import Standing
 from daemon.event_log import EventLog
+from daemon.pooling import Source
 from daemon.telling import Tell, silent
 from daemon.views.batches import Batches
 from daemon.views.examples import Examples
 from daemon.views.page import Vocabulary
 from daemon.views.store import PAGE_EVENTS, Views, fold_next
 
-PoolsOf = Callable[[Examples, int], Pools]
+SourceOf = Callable[[Examples], Source]
 
 
 class LiveStanding:
     """For the daemon: what the views have folded."""
 
-    def __init__(self, log: EventLog, views: Views, pools_of: PoolsOf, memories: Path | None = None) -> None:
+    def __init__(self, log: EventLog, views: Views, source_of: SourceOf, memories: Path | None = None) -> None:
         self._log = log
         self._views = views
-        self._pools_of = pools_of
+        self._source_of = source_of
         self._memories = memories
 
     def now(self) -> Standing:
         """As of the views' position."""
         examples, position = self._views.of(Examples), self._views.position
-        pools = self._pools_of(examples, position)
-        return Standing(self._log, examples, self._views.of(Batches), pools, position, self._memories)
+        source = self._source_of(examples)
+        return Standing(self._log, examples, self._views.of(Batches), source, position, self._memories)
 
     def at(self, position: int) -> Standing:
         """As of an earlier position; what stages remember is taken up where it was kept up to there."""
-        return folded_at(self._log, position, self._pools_of, self._memories)
+        return folded_at(self._log, position, self._source_of, self._memories)
 
 
 class FoldedStanding:
     """For who only reads: the log folded in this process, by its own means."""
 
-    def __init__(self, log: EventLog, pools_of: PoolsOf, tell: Tell = silent) -> None:
+    def __init__(self, log: EventLog, source_of: SourceOf, tell: Tell = silent) -> None:
         self._log = log
-        self._pools_of = pools_of
+        self._source_of = source_of
         self._tell = tell
         self._newest: Standing | None = None
 
@@ -56,10 +57,10 @@ class FoldedStanding:
 
     def at(self, position: int) -> Standing:
         """As of that position, with what stages remember fed from the first example."""
-        return folded_at(self._log, position, self._pools_of, None, self._tell)
+        return folded_at(self._log, position, self._source_of, None, self._tell)
 
 
-def folded_at(log: EventLog, last: int, pools_of: PoolsOf, memories: Path | None, tell: Tell = silent) -> Standing:
+def folded_at(log: EventLog, last: int, source_of: SourceOf, memories: Path | None, tell: Tell = silent) -> Standing:
     """The log up to the event `last`, folded in memory."""
     examples, batches, vocabulary = Examples(), Batches(), Vocabulary()
     position, count = 0, 1
@@ -67,4 +68,4 @@ def folded_at(log: EventLog, last: int, pools_of: PoolsOf, memories: Path | None
         limit = min(PAGE_EVENTS, last - position)
         position, count = fold_next(log, [examples, batches], position, limit, vocabulary)
         tell("folding the log", position, last)
-    return Standing(log, examples, batches, pools_of(examples, position), position, memories)
+    return Standing(log, examples, batches, source_of(examples), position, memories)

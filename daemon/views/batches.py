@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daemon.views.columns import Columns
 from daemon.views.folding import Wants, kind_name
@@ -55,11 +54,11 @@ class Batches:
         batches = self.listed(workload)
         return batches[-1] if batches else None
 
-    def times_learnt(self, workload: str) -> NDArray[np.int32]:
+    def times_learnt(self, workload: str) -> Ints:
         """By an output's number in the log: in how many batches of the workload it was; beyond the end in none."""
         events = [seq for seq, batch in self.formed.items() if batch["workload"] == workload]
         mine = np.isin(self.learnt["event_seq"], np.array(events, np.int64))
-        return np.bincount(self.learnt["output_seq"][mine]).astype(np.int32)
+        return np.bincount(self.learnt["output_seq"][mine]).astype(np.int64)
 
     def with_output(self, output_seq: int) -> list[Told]:
         """The batches in which this output was, oldest first."""
