@@ -160,7 +160,7 @@ def train(
 
         run.step += 1
         run.history.append(losses)
-        log({"step": run.step, **losses, "learning_rate": run.rate_factor() * plan.learning_rate})
+        log({"step": run.step, "steps": run.steps, **losses, "learning_rate": run.rate_factor() * plan.learning_rate})
 
         if run.is_time(plan.evaluate_every) or run.step == run.steps:
             problem = run.evaluate()
