@@ -7,8 +7,9 @@ it is told.
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +84,49 @@ def _seqs(path: Path) -> list[int]:
         return []
     seqs: list[int] = np.unique(both[both > 0]).tolist()
     return seqs
+
+
+# Line by line
+
+RUNS, DERIVED_TEXTS = "runs", "derived.jsonl"
+
+
+def erase_derived_texts(state_dir: Path, outputs: Collection[int]) -> int:
+    """Overwrites every text that was derived from these outputs, by their numbers; returns how many there were."""
+    wanted = frozenset(outputs)
+    return sum(_erase(path, wanted) for path in sorted((state_dir / RUNS).glob(f"*/{DERIVED_TEXTS}"))) if wanted else 0
+
+
+def _erase(path: Path, wanted: frozenset[int]) -> int:
+    spans = list(_spans(path, wanted))
+    if spans:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            for start, line in spans:
+                os.pwrite(descriptor, line, start)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    return len(spans)
+
+
+def _spans(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, bytes]]:
+    """Where a line begins that has to go, and what takes its place; a line that cannot be read goes as well."""
+    start = 0
+    for line in path.read_bytes().splitlines(keepends=True):
+        kept = _kept(line, wanted)
+        if kept is not None:
+            yield start, kept.ljust(len(line.rstrip(b"\n")))[: len(line.rstrip(b"\n"))]
+        start += len(line)
+
+
+def _kept(line: bytes, wanted: frozenset[int]) -> bytes | None:
+    """What stays of a line, None where all of it does."""
+    try:
+        told = json.loads(line)
+        numbers = {name: int(told[name]) for name in ("example", "derived_from")}
+    except (ValueError, TypeError, KeyError):
+        return b""
+    if numbers["derived_from"] not in wanted or told == numbers:
+        return None
+    return json.dumps(numbers, separators=(",", ":")).encode()

@@ -46,8 +46,8 @@ class TextSource:
     """The texts of a log. One connection: for one thread."""
 
     def __init__(self, log: ReadsLog, unseal: Unseal, closing: Callable[[], None] = lambda: None) -> None:
-        self._log = log
-        self._unseal = unseal
+        self.log = log
+        self.unseal = unseal
         self.close = closing
 
     @classmethod
@@ -96,7 +96,7 @@ class TextSource:
         position, last, among = int(run[0]) - 1, int(run[-1]), set(run.tolist())
         found: dict[int, Told] = {}
         while position < last:
-            rows = self._log.read_after(position, min(PAGE_EVENTS, last - position), COLUMNS)
+            rows = self.log.read_after(position, min(PAGE_EVENTS, last - position), COLUMNS)
             if not rows:
                 break
             found |= {row[0]: self._opened(row) for row in rows if row[0] in among}
@@ -107,7 +107,7 @@ class TextSource:
         _, event_id, subject, artifact_type, model, side, body, sealed = row
         fields: dict[str, Any] | None = json.loads(body)
         if sealed is not None:
-            private = self._unseal(subject, sealed, event_id)
+            private = self.unseal(subject, sealed, event_id)
             fields = None if private is None or fields is None else fields | private
         return Told(fields, artifact_type, model, side)
 
@@ -121,7 +121,7 @@ class TextSource:
             fields = told[seq].fields if seq in told else None
             if fields and fields.get("compared_with") is None and fields.get("compared_with_id") is not None:
                 named[seq] = (fields["compared_with_id"], example)
-        found = self._log.find(name for name, _ in named.values()) if named else {}
+        found = self.log.find(name for name, _ in named.values()) if named else {}
         outputs = self.told(np.array([one.seq for one in found.values()], np.int64))
         said = {}
         for seq, (name, example) in named.items():

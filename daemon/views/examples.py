@@ -159,6 +159,12 @@ class Examples:
         """The events about outputs that lie under any of these pseudonyms."""
         return np.asarray(self.subjects["seq"][np.isin(self.subjects["subject"], pseudonyms)], np.int64)
 
+    def outputs_under(self, pseudonyms: Ints) -> Ints:
+        """The outputs about which any event lies under one of these pseudonyms, by their numbers."""
+        about = np.unique(self.subjects["example"][np.isin(self.subjects["subject"], pseudonyms)])
+        rows = self._facts["output"][about]
+        return np.asarray(self.outputs["seq"][rows[rows >= 0]], np.int64)
+
     def listed(self, column: str) -> list[str | None]:
         """The names by number of artifact_type; None for not given and for beyond the cap."""
         return self.names[column].listed()

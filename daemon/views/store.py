@@ -97,6 +97,9 @@ class CurrentExamples:
     def settle(self, most: int | None = None) -> int:
         return self._examples().settle(most)
 
+    def outputs_under(self, pseudonyms: Ints) -> Ints:
+        return self._examples().outputs_under(pseudonyms)
+
     def seqs_under(self, pseudonyms: Ints) -> Ints:
         return self._examples().seqs_under(pseudonyms)
 
