@@ -87,7 +87,11 @@ class Batches:
     def _take_batch(self, told: Told, body: Mapping[str, Any]) -> None:
         outputs = recorded_rows(body)
         batch = told | _some(body, OF_A_BATCH)
-        batch |= {"rows": len(body["rows"]["example"]), "new": _new(body), "validation": body["validation"]["count"]}
+        batch |= {
+            "rows": len(body["rows"]["example"]),
+            "new": new_rows(body),
+            "validation": body["validation"]["count"],
+        }
         self.formed[told["seq"]] = batch
         self.learnt.append(len(outputs), output_seq=outputs, event_seq=told["seq"])
         self._changed.add(f"batch/{told['seq']:012d}")
@@ -140,7 +144,8 @@ def recorded_rows(body: Mapping[str, Any]) -> Ints:
     return examples[examples > 0]
 
 
-def _new(body: Mapping[str, Any]) -> int:
+def new_rows(body: Mapping[str, Any]) -> int:
+    """How many of its examples were in no batch before."""
     rows = body["rows"]
     return sum(example > 0 and not times for example, times in zip(rows["example"], rows["times_learnt"], strict=True))
 
