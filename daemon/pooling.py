@@ -82,7 +82,7 @@ class Source(NamedTuple):
     """All that pools are made from. `destroyed` are the pseudonyms whose keys are gone (`Sealing.destroyed`)."""
 
     examples: ExamplesLike
-    derived: DerivedLike
+    derived: DerivedLike | None  # None while nothing was prepared
     texts: TextsLike
     destroyed: Ints = np.empty(0, np.int64)
 
@@ -128,23 +128,35 @@ TimesLearnt = Mapping[int, int] | Ints
 def pool_of(source: Source, wanted: Wanted, times_learnt: TimesLearnt, moment: Moment) -> Pooled:
     """What may be learnt: the learn side's rated outputs, less what is too close to a held-out one. NotPrepared."""
     table = _Table(source, moment)
-    learnable = table.usable(LEARN, wanted) & table.says(wanted.needs)
-    rows, held_apart = table.apart(np.flatnonzero(learnable))
-    pool = table.pool(rows, times_learnt)
-    return Pooled(pool, held_apart, moment.log_position, source.derived.fingerprint)
+    fingerprint = table.check_prepared()
+    rows, held_apart = table.apart(np.flatnonzero(table.usable(LEARN, wanted) & table.says(wanted.needs)))
+    return Pooled(table.pool(rows, times_learnt), held_apart, moment.log_position, fingerprint)
 
 
 def validation_of(source: Source, wanted: Wanted, moment: Moment) -> Pool:
-    """What training stops and tunes by: the validate side's rated outputs, less near-duplicates of the judge side's."""
+    """What training stops and tunes by: the validate side's rated outputs, less near-duplicates of the judge's."""
     table = _Table(source, moment)
+    table.check_prepared()
     rows = np.flatnonzero(table.usable(VALIDATE, wanted) & table.says(wanted.needs))
     return table.pool(rows[~table.near(rows)], {})
 
 
 def unrated_of(source: Source, wanted: Wanted, moment: Moment) -> Pool:
-    """What might be asked about, to learn from it: of the learn side, apart from what is held out, rated by nobody."""
+    """What might be asked about, to learn from it: of the learn side, rated by nobody.
+
+    Apart from what is held out, as far as that is prepared: to ask in vain costs a rating, and leaks nothing.
+    """
+    return _learn_side(source, wanted, moment, rated=False)
+
+
+def rated_of(source: Source, wanted: Wanted, moment: Moment) -> Pool:
+    """The same of what somebody has rated: what is known already when more is asked."""
+    return _learn_side(source, wanted, moment, rated=True)
+
+
+def _learn_side(source: Source, wanted: Wanted, moment: Moment, *, rated: bool) -> Pool:
     table = _Table(source, moment)
-    rows, _ = table.apart(np.flatnonzero(table.usable(LEARN, wanted) & ~table.is_rated()))
+    rows, _ = table.apart(np.flatnonzero(table.usable(LEARN, wanted) & (table.is_rated() == rated)))
     return table.pool(rows, {})
 
 
@@ -160,10 +172,14 @@ class _Table:
     def __init__(self, source: Source, moment: Moment) -> None:
         self._source, self._moment = source, moment
         self._columns = source.examples.resolved(*_COLUMNS)
-        newest = int(self._columns["seq"].max(initial=0))
-        if newest > source.derived.position:
-            raise NotPrepared(source.derived.position, newest)
         self._forget_feedback()
+
+    def check_prepared(self) -> str:
+        """The fingerprint of what is derived; NotPrepared where that does not know the newest output."""
+        derived, newest = self._source.derived, int(self._columns["seq"].max(initial=0))
+        if derived is None or newest > derived.position:
+            raise NotPrepared(0 if derived is None else derived.position, newest)
+        return derived.fingerprint
 
     def _forget_feedback(self) -> None:
         """What lies under a destroyed key says nothing any more: a correction without its text is none."""
@@ -212,13 +228,15 @@ class _Table:
         return rows, counts
 
     def near(self, rows: Ints) -> Mask:
+        if self._source.derived is None:
+            return np.zeros(len(rows), np.bool_)
         return self._source.derived.near(self._columns["seq"][rows], self._moment.log_position)
 
     def pool(self, rows: Ints, times_learnt: TimesLearnt) -> Pool:
         """The pool of these rows, in the order of the log."""
         rows = rows[np.argsort(self._columns["seq"][rows], kind="stable")]
         table = {name: column[rows] for name, column in self._columns.items()}
-        seqs, texts = table["seq"], self._source.texts
+        seqs, texts, derived = table["seq"], self._source.texts, self._source.derived
         at = np.where(table["heard_at"] > 0, table["heard_at"], table["received_at"])
         of_texts = {"example": seqs} | {name: table[name] for name in (*SEQS, "ups", "downs")}
 
@@ -238,12 +256,12 @@ class _Table:
                 "worth": table["worth"],
                 "age_days": np.maximum(0, self._moment.now - at) / MICROSECONDS_A_DAY,
                 "times_learnt": _times(times_learnt, seqs),
-                "embedding_row": self._source.derived.rows_of(seqs),
+                **({"embedding_row": derived.rows_of(seqs)} if derived is not None else {}),
                 **{name: table[name] for name in SEQS},
             },
             names={"artifact_type": tuple(self._source.examples.listed("artifact_type"))},
             fetch_texts=fetch_texts,
-            fetch_embeddings=self._source.derived.embeddings,
+            **({"fetch_embeddings": derived.embeddings} if derived is not None else {}),
         )
 
 
