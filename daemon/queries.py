@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from daemon.config_faults import Fault
     from daemon.event_reading import EventReader
     from daemon.settings_told import ValueTold
     from daemon.told import OutputTold, Told, ToldInFull
@@ -181,6 +182,21 @@ def feedback_told(state_dir: str, event_id: str) -> ToldInFull | None:
         return tellings.in_full(event_id)
 
 
+def inputs_told(state_dir: str, seqs: Sequence[int]) -> dict[int, str]:
+    """The inputs of these outputs as text, by their numbers; those that nobody can read are left out."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from daemon.deriving import as_text
+    from daemon.texts import TextSource
+
+    with TextSource.open(Path(state_dir)) as source:
+        told = source.told(np.array(seqs, np.int64))
+    inputs = {seq: as_text(one.fields.get("input")) for seq, one in told.items() if one.fields is not None}
+    return {seq: text for seq, text in inputs.items() if text is not None}
+
+
 def events_of(state_dir: str) -> EventReader:
     """The whole events of a log, for reading; close it afterwards."""
     from daemon.event_reading import EventReader
@@ -211,6 +227,18 @@ def settings_told(config_path: Path | None, environ: Mapping[str, str]) -> list[
     from daemon.settings_told import values_told
 
     return values_told(read_sources(config_path, environ))
+
+
+def config_faults(config_path: Path | None, environ: Mapping[str, str]) -> list[Fault]:
+    """Everything that is wrong with the configuration, its workloads' plugins included; none when all is well."""
+    from daemon.config_faults import BadConfig
+    from daemon.settings import read_sources
+    from daemon.workload_checking import all_faults
+
+    try:
+        return all_faults(read_sources(config_path, environ))
+    except BadConfig as bad:  # no TOML at all
+        return bad.faults
 
 
 def read_log(path: str) -> LogState:
