@@ -68,7 +68,7 @@ class Child:
         return None if run_lock.holder(self.folder.lock) is not None else Ended(None)
 
     def _poll_ours(self, process: subprocess.Popen[bytes]) -> Ended | None:
-        """With the child goes what it has forked: that would hold its locks. Until we have waited, the number is its."""
+        """With it goes what it has forked, which would hold its locks. Until it is waited for the number is its own."""
         if process.returncode is None:
             if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 return None
