@@ -3,7 +3,8 @@
 Each step draws its rows, adds up weighted losses over micro-batches, clips, looks at its own health, steps, averages,
 and now and then evaluates and saves. A run that was paused or killed goes on from its newest checkpoint to the same
 last bit on the CPU: the order of rows is a function of the step, everything else is in the checkpoint. It does not know
-what it trains: a task brings rows, losses and metrics. No pickle, no wall clock, no hidden chance.
+what it trains: a task brings rows, losses and metrics. No pickle, no wall clock, no hidden chance. What is no number
+sends a run back to its newest checkpoint once; the second time it ends.
 
 >>> import tempfile, torch
 >>> x = torch.linspace(-1, 1, 64)[:, None]
@@ -34,8 +35,8 @@ from components.bad_input import BadInput
 from components.batch_order import BatchOrder, step_rng
 from components.checkpoints import Checkpoint
 from components.schedules import Plateau, factor
-from components.training_health import Finding, Rules
-from components.training_plan import Outcome, Part, Plan, State, Task, row_weights
+from components.training_health import NOT_A_NUMBER, Finding, Rules
+from components.training_plan import Outcome, Part, Plan, State, Task, row_lengths, row_weights
 from components.training_state import (
     Swapped,
     copy_into,
@@ -75,22 +76,25 @@ def train(
             return run.outcome("paused")
 
         # One step: the effective batch, in as many pieces as fit.
-        rows = run.order.rows_of(run.step)  # (batch,)
+        rows = run.rows[run.order.rows_of(run.step)]  # (batch,)
         losses = run.learn_from(rows)
         problem = run.rules.after_step(run.step, losses)
-        if problem is None or not problem.ends:
-            run.apply()
-        else:
-            return run.outcome("unhealthy", problem)  # the weights are still those before this step
+        if problem is not None and problem.ends:  # the weights are still those before this step
+            if run.goes_back(problem):
+                continue
+            return run.outcome("unhealthy", problem)
+        rate = run.apply()
         run.flag(problem)
 
         run.step += 1
         run.history.append(losses)
-        log({"step": run.step, "steps": run.steps, **losses, "learning_rate": run.rate_factor() * plan.learning_rate})
+        log({"step": run.step, "steps": run.steps, **losses, "learning_rate": rate})
 
         if run.is_time(plan.evaluate_every) or run.step == run.steps:
             problem = run.evaluate()
             if problem is not None and problem.ends:
+                if run.goes_back(problem):
+                    continue
                 return run.outcome("unhealthy", problem)
             run.flag(problem)
             if plan.patience is not None and run.without_better >= plan.patience:
@@ -117,8 +121,10 @@ class _Run:
         import torch
 
         self.model, self.task, self.plan, self.folder, self.device = model.to(device), task, plan, folder, device
-        self.order = BatchOrder(task.rows, plan.batch_size, plan.seed, task.lengths if plan.bucket_by_length else None)
         self.weights = row_weights(task)
+        self.rows = np.flatnonzero(self.weights)  # a row without weight is no row
+        lengths = row_lengths(task)[self.rows] if plan.bucket_by_length and task.lengths is not None else None
+        self.order = BatchOrder(len(self.rows), plan.batch_size, plan.seed, lengths)
         self.steps = plan.max_steps or max(1, math.ceil(plan.epochs * self.order.steps_per_epoch))
         self.micro_batch_size = min(plan.micro_batch_size or plan.batch_size, plan.batch_size)
         self.parts = list(parts) if parts else [Part(name="all", parameters=list(model.parameters()))]
@@ -130,7 +136,7 @@ class _Run:
         self.best: dict[str, torch.Tensor] | None = None
         self.best_step: int | None = None
         self.best_metric: float | None = None
-        self.without_better = 0
+        self.without_better, self.went_back = 0, False
         torch.manual_seed(plan.seed)
 
     def _optimiser(self, part: Part) -> torch.optim.Optimizer:
@@ -215,8 +221,8 @@ class _Run:
         learnt = [parameter for parameter in part.parameters if parameter.requires_grad]
         self.scaler.scale(total).backward(inputs=learnt)
 
-    def apply(self) -> None:
-        """Step and average."""
+    def apply(self) -> float:
+        """Step and average; returns the plan's learning rate as it was at this step."""
         rate = self.rate_factor()
         for part, optimiser in zip(self.parts, self.optimisers, strict=True):
             for group in optimiser.param_groups:
@@ -225,10 +231,27 @@ class _Run:
         self.scaler.update()
         if self.average is not None:
             self.average.update(self.learnt())
+        return rate * self.plan.learning_rate
 
     def flag(self, finding: Finding | None) -> None:
         if finding is not None:
-            self.flags.append(f"{finding.rule} at step {finding.step}: {finding.words}")
+            self.flags.append(str(finding))
+
+    def goes_back(self, finding: Finding) -> bool:
+        """Once in a run, what is no number sends it back to the newest checkpoint, when there is one.
+
+        To the same rows and the same chance: a slip of the machine passes and leaves no trace in the weights; what the
+        data or the plan are to blame for comes again, and ends the run.
+        """
+        found, _ = checkpoints.newest(self.folder)
+        if finding.rule != NOT_A_NUMBER or self.went_back or found is None:
+            return False
+        self.flags = []  # those since then are raised again
+        self._restore(found)
+        self.went_back = True
+        self.flags.append(f"{finding}; gone back to step {found.step}")
+        self.save()  # a kill before the next checkpoint must not make this the first time again
+        return True
 
     # Evaluating
 
@@ -241,13 +264,18 @@ class _Run:
             self.model.eval()
             metrics = {name: float(value) for name, value in self.task.evaluate(self.model).items()}
             self.evaluations.append({"step": float(self.step), **metrics})
-            finding = self.rules.after_evaluation(self.step, self.history[-1]["loss"], metrics)
-            if (finding is None or not finding.ends) and self.plan.watch in metrics:
-                self._watch(metrics[self.plan.watch])
+            finding = self.rules.after_evaluation(self.step, self.rules.smoothed or 0.0, metrics)
+            if finding is None or not finding.ends:
+                self._watch(metrics)
         set_chance(chance)  # however often somebody evaluates, training draws the same
         return finding
 
-    def _watch(self, metric: float) -> None:
+    def _watch(self, metrics: Mapping[str, float]) -> None:
+        metric = metrics.get(self.plan.watch)
+        if metric is None:
+            if self.plan.patience is not None or self.plan.schedule == "plateau":
+                raise BadInput("watch", self.plan.watch, f"one of the metrics, {', '.join(metrics)}")
+            return
         self.plateau = self.plateau.after(metric) if self.plan.schedule == "plateau" else self.plateau
         if self.best_metric is not None and metric <= self.best_metric:
             self.without_better += 1
@@ -267,7 +295,7 @@ class _Run:
         self.model.eval()
 
     def outcome(self, state: State, problem: Finding | None = None) -> Outcome:
-        told = None if problem is None else f"{problem.rule} at step {problem.step}: {problem.words}"
+        told = None if problem is None else str(problem)
         return Outcome(
             state=state,
             step=self.step,
@@ -308,6 +336,7 @@ class _Run:
             "best_step": self.best_step,
             "best_metric": self.best_metric,
             "without_better": self.without_better,
+            "went_back": self.went_back,
             "micro_batch_size": self.micro_batch_size,
             "flags": self.flags,
             "scaler": self.scaler.state_dict(),
@@ -316,12 +345,16 @@ class _Run:
         checkpoints.save(self.folder, Checkpoint(self.step, tensors, values), self.plan.keep_checkpoints)
 
     def resume(self) -> None:
-        """From the newest whole checkpoint, when there is one."""
+        """From the newest whole checkpoint, when there is one; else the beginning is saved, where any is to be."""
         checkpoints.clean(self.folder)
         found, not_whole = checkpoints.newest(self.folder)
         self.flags += [f"passed over {one.folder.name}: {one.why}" for one in not_whole]
-        if found is None:
-            return
+        if found is not None:
+            self._restore(found)
+        elif self.plan.checkpoint_every is not None:
+            self.save()
+
+    def _restore(self, found: Checkpoint) -> None:
         values = found.values
         if values["plan"] != self._fingerprint():
             step = "Give it the folder of its own run, or an empty one."
@@ -340,7 +373,8 @@ class _Run:
         self.step, self.history, self.evaluations = found.step, values["history"], values["evaluations"]
         self.rules, self.plateau = Rules.restored(values["rules"]), Plateau(**values["plateau"])
         self.best_step, self.best_metric = values["best_step"], values["best_metric"]
-        self.without_better, self.micro_batch_size = values["without_better"], values["micro_batch_size"]
+        self.without_better, self.went_back = values["without_better"], values["went_back"]
+        self.micro_batch_size = values["micro_batch_size"]
         self.flags = values["flags"] + [flag for flag in self.flags if flag not in values["flags"]]
         self.scaler.load_state_dict(values["scaler"])
         set_chance(values["chance"])
@@ -353,9 +387,12 @@ class _Run:
             if name not in ("micro_batch_size", "keep_checkpoints")
         }
         shapes = {name: list(tensor.shape) for name, tensor in self.learnt().items()}
-        told = [plan, [part.name for part in self.parts], shapes, self.task.rows, self.task.version]
+        parts = [[part.name, part.learning_rate, part.weight_decay] for part in self.parts]
+        told = [plan, parts, shapes, self.task.rows, self.task.version, dict(self.task.loss_weights)]
         hashed = blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16)
         hashed.update(self.weights.tobytes())
+        if self.order.lengths is not None:
+            hashed.update(self.order.lengths.tobytes())
         return hashed.hexdigest()
 
 

@@ -113,3 +113,11 @@ def row_weights(task: Task) -> NDArray[np.float64]:
     if len(weights) != task.rows or not weights.any():
         raise BadInput("weights", f"{len(weights)} with sum {weights.sum():g}", f"{task.rows}, not all of them 0")
     return weights
+
+
+def row_lengths(task: Task) -> NDArray[np.float64]:
+    """How long each row is; BadInput where they do not fit the task."""
+    lengths = finite_numbers("lengths", task.lengths if task.lengths is not None else [], low=0.0)
+    if len(lengths) != task.rows:
+        raise BadInput("lengths", len(lengths), f"one for each of {task.rows} rows")
+    return lengths

@@ -62,14 +62,14 @@ def state_of_chance() -> dict[str, str]:
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states |= {f"cuda:{place}": state for place, state in enumerate(torch.cuda.get_rng_state_all())}
-    return {name: bytes(state.tolist()).hex() for name, state in states.items()}
+    return {name: state.numpy().tobytes().hex() for name, state in states.items()}
 
 
 def set_chance(states: Mapping[str, str]) -> None:
     import torch
 
     for name, text in states.items():
-        state = torch.tensor(list(bytes.fromhex(text)), dtype=torch.uint8)
+        state = torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)
         if name == "cpu":
             torch.set_rng_state(state)
         elif torch.cuda.is_available():
