@@ -104,13 +104,12 @@ def _nights(cells: _Cells) -> dict[str, Any]:
 
     Each of a workload's moments is None where there is none; an ask that was answered is none.
     """
-    told = {key: json.loads(text) for key, text in cells.under("").items()}
-    pause = told.get("pause")
-    late = [cell[2] for key, cell in told.items() if key.startswith("night/") and cell[3]]
-    names = sorted({key.partition("/")[2] for key in told if key.startswith(("asked/", "batch_"))})
+    parts = ("pause", "late", "asked/", "answered/", "batch_formed/", "batch_not_formed/")  # the dates are many
+    told = {part + key: json.loads(text) for part in parts for key, text in cells.under(part).items()}
+    names = sorted({key.partition("/")[2] for key in told if "/" in key})
     return {
-        "pause": _pause(*pause) if pause else None,
-        "late_until": max(late, default=None),
+        "pause": _pause(*told["pause"]) if "pause" in told else None,
+        "late_until": told["late"][3] if "late" in told else None,
         "workloads": {name: _workload(told, name) for name in names},
     }
 
