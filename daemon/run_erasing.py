@@ -77,7 +77,7 @@ def _keys_of(log: EventLog, folder: RunFolder) -> set[int]:
 
 def _seqs(path: Path) -> list[int]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             both = np.concatenate([stored["example"], stored["derived_from"]])
     except (OSError, ValueError, KeyError, EOFError):
         return []

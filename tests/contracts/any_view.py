@@ -19,6 +19,15 @@ DAEMONS = (
     ("event_refused/1", {"reason": "its subject was forgotten"}),
     ("spool_finished/1", {"spool": "a-000001.ndjson", "bytes": 4096}),
     ("daemon_started/1", {"version": "0.1"}),
+    ("subject_forgotten/1", {"mark": "00", "pseudonyms": [5], "events": 1}),
+    ("run_planned/1", {"run": "run-0001", "batch": 1, "batch_hash": "ab", "workload": "support", "seed": 1}),
+    ("run_planned/1", {"run": "run-0002", "batch": 2, "batch_hash": "cd", "workload": "support", "seed": 2}),
+    ("run_started/1", {"run": "run-0001", "attempt": 1, "device": "cpu", "pid": 7, "from_step": 0}),
+    ("run_paused/1", {"run": "run-0001", "step": 4, "steps": 9, "reason": "window", "seconds": 0.1, "rate": 2.0}),
+    ("run_failed/1", {"run": "run-0002", "attempt": 1, "how": "died", "reason": "signal 9", "final": False}),
+    ("run_failed/1", {"run": "run-0001", "attempt": 2, "how": "error", "seconds": 0.2, "step": 5, "final": True}),
+    ("run_finished/1", {"run": "run-0002", "step": 9, "metrics": {"loss": 0.1}, "model_hash": "ef", "flags": []}),
+    ("run_cancelled/1", {"run": "run-0001", "reason": None}),
 )
 
 
