@@ -9,7 +9,7 @@ the next turn tries again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from adaptd.errors import AdaptdError
@@ -60,7 +60,7 @@ class Prepares(Protocol):
         """Starts its child where there is work and none is there; takes note of one that ended."""
 
     def stop(self, now: int) -> Told:
-        """The daemon ends: no child is left behind."""
+        """Nothing is to be trained now, or the daemon ends: no child is left behind."""
 
 
 class Forms(Protocol):
@@ -72,14 +72,17 @@ class Forms(Protocol):
     def turn(self, now: int, night: Night | None, workload: str, *, asked: bool) -> Formed | NotFormed:
         """Appends `batch_formed` or, where its kind of reason is new tonight, `batch_not_formed`.
 
-        It is asked at every turn, so it looks again only when something that it goes by has changed. With `asked` the
-        triggers do not count, an answer is always appended, and its body has `"asked": true`. `night` is None for what
-        was asked for outside the windows.
+        It is called at every turn, so it looks again only when something that it goes by has changed. With `asked` the
+        triggers do not count, `night` is None whatever the hour, an answer is always appended, and its body has
+        `"asked": true`.
         """
 
 
 class Runs(Protocol):
-    """The queue of runs, and the one child per device that trains."""
+    """The queue of runs, and the one child per device that trains.
+
+    A run whose batch was asked for has no night: windows do not bind it, a pause does.
+    """
 
     def follow(self, settings: Settings) -> None:
         """The configuration that holds from now on."""
@@ -90,24 +93,39 @@ class Runs(Protocol):
     def busy(self, workload: str) -> bool:
         """Whether a batch of it waits for its run, or a run is planned, paused or running: no other batch then."""
 
-    def working(self) -> bool:
-        """Whether a child is running, one that was asked to yield included."""
+    def plan(self, now: int) -> Told:
+        """`run_planned` for each batch that has no run yet, with the batch's own night, or none."""
 
-    def plan(self, now: int, night: Night | None) -> Told:
-        """`run_planned` for each batch that has no run yet."""
-
-    def start_next(self, now: int, night: Night | None, workload: str | None = None) -> Told:
+    def start_next(self, now: int, night: Night | None, asked: Collection[str]) -> Told:
         """Starts, or goes on with, the run that is next, where its device is free.
 
-        A run that cannot end before `night.closes_at`, by its own speed, is planned to pause. With `workload`, only a
-        run of that one: it was asked for outside the windows, where the others have to wait.
+        With a night any run; without one only those that have none, and those of the workloads in `asked`. A run that
+        has a night and cannot end before `night.closes_at`, by its own speed, is planned to pause.
         """
 
-    def ask_to_yield(self, now: int, reason: YieldReason, *, keep: str | None = None) -> Told:
-        """Tells each running child, once, to save its checkpoint and end; not one of the workload `keep`."""
+    def ask_to_yield(self, now: int, reason: YieldReason, keep: Collection[str] = ()) -> Told:
+        """Tells running children, each once, to save their checkpoint and end.
+
+        Because of the "window" only those of runs that have a night, and of no workload in `keep`; else all.
+        """
 
     def cancel(self, run: str, reason: str | None, now: int) -> None:
         """`run_cancelled`, and the end of its child. NoSuchRun, or NothingToCancel where it is over."""
 
     def stop(self, now: int) -> Told:
         """The daemon ends: children save their checkpoints and end, within a bounded time, and have their events."""
+
+
+class NightParts(NamedTuple):
+    """The three together; `daemon.idle_parts` has those of a place where nothing is trained."""
+
+    prepares: Prepares
+    forms: Forms
+    runs: Runs
+
+
+class ShiftReport(NamedTuple):
+    """What one turn did, in words, and what will be tried again."""
+
+    told: tuple[str, ...] = ()
+    failure: str | None = None

@@ -13,7 +13,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
@@ -215,29 +215,37 @@ def _check_method(plugin: Plugin, method: str, parameters: tuple[str, ...]) -> N
 
 
 class BadSettings(AdaptdError):
-    """Settings of a plugin that cannot be meant; a line for each fault."""
+    """Settings of a plugin that cannot be meant; a line for each fault.
+
+    `faults` has each with its key below the table, None for one that concerns several.
+    """
 
     exit_code = 78
+
+    def __init__(self, told: str, faults: Sequence[tuple[str | None, str]]) -> None:
+        super().__init__("\n".join(f"{told}.{key}: {words}" if key else f"{told}: {words}" for key, words in faults))
+        self.faults = faults
 
 
 def settings_of(kind: type, table: Mapping[str, Any], told: str) -> Any:
     """The settings that a table gives; BadSettings with every fault, each named as `told.KEY`."""
     hints = {one.name: one for one in dataclasses.fields(kind)}
     types = inspect.get_annotations(kind, eval_str=True)
-    faults, given = [], {}
+    faults: list[tuple[str | None, str]] = []
+    given = {}
     for key, value in table.items():
         if key not in hints:
             near = difflib.get_close_matches(key, hints, 1)
             hint = f", did you mean {near[0]!r}" if near else ""
-            faults.append(f"{told}.{key}: an unknown key, expected one of {', '.join(hints) or 'none'}{hint}")
+            faults.append((key, f"an unknown key, expected one of {', '.join(hints) or 'none'}{hint}"))
             continue
         try:
             given[key] = msgspec.convert(value, types.get(key, Any))
         except msgspec.ValidationError as error:
-            faults.append(f"{told}.{key}: {error}, found {value!r}")
+            faults.append((key, f"{error}, found {value!r}"))
     if not faults:
         try:
             return kind(**given)
         except (TypeError, ValueError) as error:
-            faults.append(f"{told}: {error}")
-    raise BadSettings("\n".join(faults))
+            faults.append((None, str(error)))
+    raise BadSettings(told, faults)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ from daemon.telling import Tell, silent
 from daemon.views.examples import Examples
 from daemon.views.folding import Fold
 from daemon.views.kinds import Kinds
+from daemon.views.nights import NightBook
 from daemon.views.page import Ints, Mask, Page, Vocabulary
 from daemon.views.quarantine import Quarantine
 from daemon.views.runs import Runs
@@ -28,7 +29,12 @@ from daemon.views.saving import Chunk, SavedView, ViewsFile, ViewsUnreadable
 from daemon.views.spools import Spools
 
 Maker = Callable[[], Fold]
+<<<<<<< HEAD
 ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Runs, Spools)
+=======
+AView = TypeVar("AView")
+ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, NightBook)
+>>>>>>> config
 READ_EVENTS = 500
 PAGE_EVENTS = 16_000
 COMMIT_EVENTS = 64_000  # some 5 MB: the WAL stays below 20 MB
@@ -145,6 +151,10 @@ class Views:
         except ValueError as error:
             raise ViewsUnreadable(self._path, error) from error
         return _Kept(fold, view, view.position, chunks)
+
+    def of(self, kind: type[AView]) -> AView:
+        """The view of this class, as of the last `catch_up`; another object after a failure, so ask again."""
+        return next(kept.fold for kept in self.kept if isinstance(kept.fold, kind))
 
     @property
     def position(self) -> int:

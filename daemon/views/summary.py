@@ -95,6 +95,39 @@ def _summary(views: list[tuple[Any, ...]], cells: dict[str, _Cells]) -> dict[str
         "rated_judge_examples": int(examples.under("count/").get("rated_judge", 0)),
         "quarantine": _newest(cells.get("quarantine", none), {"line_quarantined": 0, "event_refused": 0}),
         "spools": _newest(cells.get("spools", none), {"spool_finished": 0, "bytes": 0}),
+        "nights": _nights(cells.get("nights", none)),
+    }
+
+
+def _nights(cells: _Cells) -> dict[str, Any]:
+    """The newest pause (whether it is over is not known here), the end of the newest late night, and what came of asks.
+
+    Each of a workload's moments is None where there is none; an ask that was answered is none.
+    """
+    parts = ("pause", "late", "asked/", "answered/", "batch_formed/", "batch_not_formed/")  # the dates are many
+    told = {part + key: json.loads(text) for part in parts for key, text in cells.under(part).items()}
+    names = sorted({key.partition("/")[2] for key in told if "/" in key})
+    return {
+        "pause": _pause(*told["pause"]) if "pause" in told else None,
+        "late_until": told["late"][3] if "late" in told else None,
+        "workloads": {name: _workload(told, name) for name in names},
+    }
+
+
+def _pause(_seq: int, since: int, kind: str, until: int | None, reason: str | None) -> dict[str, Any] | None:
+    return {"since": since, "until": until, "reason": reason} if kind == "nights_paused" else None
+
+
+def _workload(told: dict[str, list[Any]], name: str) -> dict[str, Any]:
+    asked, answered = told.get(f"asked/{name}"), told.get(f"answered/{name}", [0])
+    _, batch_at, batch = told.get(f"batch_formed/{name}", (0, None, None))
+    _, not_formed_at, reason = told.get(f"batch_not_formed/{name}", (0, None, None))
+    return {
+        "asked_at": asked[1] if asked and asked[0] > answered[0] else None,
+        "batch": batch,
+        "batch_at": batch_at,
+        "not_formed": reason,
+        "not_formed_at": not_formed_at,
     }
 
 

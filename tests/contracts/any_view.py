@@ -28,6 +28,12 @@ DAEMONS = (
     ("run_failed/1", {"run": "run-0001", "attempt": 2, "how": "error", "seconds": 0.2, "step": 5, "final": True}),
     ("run_finished/1", {"run": "run-0002", "step": 9, "metrics": {"loss": 0.1}, "model_hash": "ef", "flags": []}),
     ("run_cancelled/1", {"run": "run-0001", "reason": None}),
+    ("night_opened/1", {"date": "2026-11-20", "opens_at": 1, "closes_at": 2, "late": False}),
+    ("night_opened/1", {"date": "2026-11-21", "opens_at": 3, "closes_at": 4, "late": True}),
+    ("nights_paused/1", {"until": None, "reason": "a demonstration"}),
+    ("nights_resumed/1", {}),
+    ("training_asked/1", {"workload": "support"}),
+    ("batch_not_formed/1", {"workload": "support", "night": None, "reason": "nothing new", "asked": True}),
 )
 
 
