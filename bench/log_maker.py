@@ -91,7 +91,7 @@ class _Maker:
             model=self.rng.choice(MODELS),
             side=SIDES[bucket % 10],
             bucket=bucket,
-            says="output+score+type",
+            says="output+score+type+success",
             score=round(self.rng.random() * 100, 1),
         )
 

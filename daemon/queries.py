@@ -194,6 +194,21 @@ def feedback_told(state_dir: str, event_id: str) -> ToldInFull | None:
         return tellings.in_full(event_id)
 
 
+def inputs_told(state_dir: str, seqs: Sequence[int]) -> dict[int, str]:
+    """The inputs of these outputs as text, by their numbers; those that nobody can read are left out."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from daemon.deriving import as_text
+    from daemon.texts import TextSource
+
+    with TextSource.open(Path(state_dir)) as source:
+        told = source.told(np.array(seqs, np.int64))
+    inputs = {seq: as_text(one.fields.get("input")) for seq, one in told.items() if one.fields is not None}
+    return {seq: text for seq, text in inputs.items() if text is not None}
+
+
 def events_of(state_dir: str) -> EventReader:
     """The whole events of a log, for reading; close it afterwards."""
     from daemon.event_reading import EventReader

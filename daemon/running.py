@@ -156,7 +156,7 @@ class Daemon:
     def _open_door(self) -> SocketDoor | None:
         path = self._state.state_dir / "adaptd.sock"
         try:
-            return SocketDoor(path, self._selector, self._settings.intake.max_event_bytes)
+            return SocketDoor(path, self._selector, self._settings.intake.max_event_bytes, asks=self._answer_program)
         except OSError as error:
             self._log.warning("no socket: events come in by the spool alone", path=str(path), reason=str(error))
             return None
@@ -212,6 +212,10 @@ class Daemon:
             served = REQUESTS[request["verb"]]
             self._log.info(served.said, **{name: answer[name] for name in served.details})
         return answer
+
+    def _answer_program(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What a program asks at the socket (adaptd/asking.py): which outputs are worth rating, and nothing else."""
+        return self._do({**asked, "verb": "ask", "workload": None})
 
     def _reload(self) -> None:
         """Read config.toml again; a bad one changes nothing, and both outcomes are events."""

@@ -71,6 +71,13 @@ def _forget(owner: Owner, request: Request) -> Answer:
     return forgetting.forget(owner.state, subject, owner.clock.now(), owner.chance, owner.tell)._asdict()
 
 
+def _ask(owner: Owner, request: Request) -> Answer:
+    from daemon import asking  # the techniques behind it cost a start of the daemon 50 ms
+
+    asked = asking.Request.read(request)
+    return asking.ask(owner.state, owner.settings, asked, owner.clock.now(), owner.chance)
+
+
 def _place(owner: Owner) -> asking_nights.Place:
     zone = zone_of(owner.settings.night.timezone)
     return asking_nights.Place(owner.state.log, owner.state.views, zone, owner.chance, owner.clock.now())
@@ -101,6 +108,7 @@ def _cancel(owner: Owner, request: Request) -> Answer:
 TEXT, TEXT_OR_NONE, NUMBER_OR_NONE = (str,), (str, NoneType), (int, NoneType)
 REQUESTS: dict[str, Served] = {
     "forget": Served(_forget, "forgot", {"subject": TEXT}, ("events", "keys", "quarantined")),
+    "ask": Served(_ask, "asked", {"limit": (int,)}, ("kind", "of")),
     "train": Served(_train, "training asked for", {"workload": TEXT_OR_NONE}, ("workloads",)),
     "pause": Served(_pause, "paused", {"until": NUMBER_OR_NONE, "reason": TEXT_OR_NONE}, ("until", "reason")),
     "resume": Served(_resume, "resumed"),

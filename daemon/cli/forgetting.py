@@ -66,5 +66,7 @@ def _print(done: dict[str, Any]) -> None:
     print(f"keys        {count_of(done['keys'], 'key')} destroyed")
     print(f"quarantine  {count_of(done['quarantined'], 'line')} erased")
     print(f"spool       {count_of(done['spooled'], 'line')} erased")
-    if not done["again"] and not any(done[name] for name in ("events", "keys", "quarantined", "spooled")):
+    if done["derived"]:
+        print(f"derived     {count_of(done['derived'], 'row')} erased")
+    if not done["again"] and not any(done[name] for name in ("events", "keys", "quarantined", "spooled", "derived")):
         say("adaptd: nothing of this subject was here: is it spelt as the events spell it? Its events are refused now.")

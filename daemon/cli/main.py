@@ -29,6 +29,7 @@ VERBS = {
     "events": ("daemon.cli.events", "look at the log: tail, show, verify"),
     "replay": ("daemon.cli.replaying", "rebuild the views from the first event and compare"),
     "feedback": ("daemon.cli.feedback", "look at feedback, amend it, take it back"),
+    "ask": ("daemon.cli.asking", "which outputs are most worth rating, or a fair draw"),
     "import": ("daemon.cli.importing", "take in a file: native events, chats, CSV"),
     "export": ("daemon.cli.exporting", "write events, chats or a table out"),
     "forget": ("daemon.cli.forgetting", "destroy everything of one subject, for good"),

@@ -94,8 +94,17 @@ class CurrentExamples:
     def rated_judge_examples(self) -> int:
         return self._examples().rated_judge_examples()
 
-    def resolved(self) -> dict[str, NDArray[Any]]:
-        return self._examples().resolved()
+    def resolved(self, *only: str) -> dict[str, NDArray[Any]]:
+        return self._examples().resolved(*only)
+
+    def settle(self, most: int | None = None) -> int:
+        return self._examples().settle(most)
+
+    def outputs_under(self, pseudonyms: Ints) -> Ints:
+        return self._examples().outputs_under(pseudonyms)
+
+    def seqs_under(self, pseudonyms: Ints) -> Ints:
+        return self._examples().seqs_under(pseudonyms)
 
     def listed(self, column: str) -> list[str | None]:
         """The names by number of artifact_type; None for not given and for beyond the cap."""
