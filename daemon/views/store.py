@@ -18,6 +18,7 @@ from adaptd.errors import AdaptdError
 from daemon.event_kinds import current as in_newest_shape
 from daemon.event_log import EventLog, Head, Row
 from daemon.telling import Tell, silent
+from daemon.views.batches import Batches
 from daemon.views.examples import Examples
 from daemon.views.folding import Fold
 from daemon.views.kinds import Kinds
@@ -29,12 +30,8 @@ from daemon.views.saving import Chunk, SavedView, ViewsFile, ViewsUnreadable
 from daemon.views.spools import Spools
 
 Maker = Callable[[], Fold]
-<<<<<<< HEAD
-ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Runs, Spools)
-=======
 AView = TypeVar("AView")
-ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, NightBook)
->>>>>>> config
+ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, Batches, NightBook, Runs)
 READ_EVENTS = 500
 PAGE_EVENTS = 16_000
 COMMIT_EVENTS = 64_000  # some 5 MB: the WAL stays below 20 MB
@@ -169,11 +166,6 @@ class Views:
     def position(self) -> int:
         """The newest event that all views have."""
         return min(kept.position for kept in self.kept)
-
-    @property
-    def runs(self) -> Runs:
-        """Every run, as of the last `catch_up`."""
-        return next(kept.fold for kept in self.kept if isinstance(kept.fold, Runs))
 
     def digests(self) -> dict[str, str]:
         """A hash of each view's state; equal for equal logs, however they were folded."""
