@@ -32,8 +32,7 @@ LOOK_AT_GPU_SECONDS = 2
 class Folds(Protocol):
     """The part of the views that runs need."""
 
-    @property
-    def runs(self) -> Runs: ...
+    def of(self, kind: type[Runs]) -> Runs: ...
     def catch_up(self, max_events: int | None = None) -> int: ...
 
 
@@ -50,7 +49,7 @@ class RunLog:
 
     @property
     def view(self) -> Runs:
-        return self._views.runs
+        return self._views.of(Runs)
 
     def __getitem__(self, run: str) -> Record:
         return self.view.by_id[run]

@@ -163,7 +163,7 @@ class RunFolder:
         path = self.path / f"{name}.npz"
         derived = self._derived() if name == "columns" else {}
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 columns = {column: stored[column] for column in stored.files}
             pool = Pool.of(columns, names=self.spec().names.get(name, {}), derived=derived, fetch_texts=texts)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, WrongPool) as error:

@@ -21,7 +21,7 @@ from daemon.gpus import LooksAtGpus
 from daemon.night_parts import NoSuchRun, NothingToCancel, Told, YieldReason
 from daemon.nights import Night
 from daemon.run_children import RunChildren, RunLog
-from daemon.run_erasing import erase_over, holds_forgotten
+from daemon.run_forgetting import erase_over, holds_forgotten
 from daemon.run_folder import BadRunFolder, RunFolder, Start, folder_of, id_of, number_of, put_whole
 from daemon.run_forecast import too_little_left
 from daemon.run_outcomes import attempt_of

@@ -343,7 +343,7 @@ class World:
     # Looking
 
     def run(self, number=1):
-        return self.state.views.runs.by_id.get(f"run-{number:04}", {"state": "absent"})
+        return self.log.view.by_id.get(f"run-{number:04}", {"state": "absent"})
 
     def is_(self, state, number=1):
         return lambda: self.run(number)["state"] == state
