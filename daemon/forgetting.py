@@ -213,13 +213,17 @@ def told_marks(log: EventLog) -> list[bytes]:
     return list(dict.fromkeys(intent.mark for intent in _intents(log)))
 
 
+def told_pseudonyms(log: EventLog, after: int = 0) -> set[int]:
+    """Under which pseudonyms nothing can be read any more, as events after that number tell."""
+    return {number for intent in _intents(log, after) for number in intent.pseudonyms}
+
+
 def _told_before(log: EventLog, mark: bytes) -> tuple[int, ...]:
     """The pseudonyms that earlier forgettings of this subject have told."""
     return tuple(number for intent in _intents(log) if intent.mark == mark for number in intent.pseudonyms)
 
 
-def _intents(log: EventLog) -> Iterator[Intent]:
-    seq = 0
+def _intents(log: EventLog, seq: int = 0) -> Iterator[Intent]:
     while rows := log.read_after(seq, PAGE_EVENTS, ("seq", "kind")):
         for number, kind in rows:
             if kind == SUBJECT_FORGOTTEN.stored_as:

@@ -7,14 +7,16 @@ ablations do.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from adaptd.plugin.moment import Moment
-from adaptd.plugin.pool import FEEDBACK, LEARN, NONE, Pool, Rows, Text
+from adaptd.plugin.pool import COLUMNS, FEEDBACK, LEARN, NONE, Pool, Rows, Text
 from adaptd.plugin.stage import FiresAt, Remembering, Sizing, StageRefused
 
 MOMENT = Moment(now=1_763_600_000_000_000, log_position=1000, seed=7)
@@ -103,29 +105,39 @@ def problems_of(make: Callable[[], Any]) -> list[str]:
     return found + [f"a large pool: {problem}" for problem in _too_many_texts(make)]
 
 
+def problems_in(pool: Pool, shaped: Any) -> list[str]:
+    """What is wrong with the rows and values that a stage gave for this pool: what no training may be handed."""
+    if not isinstance(shaped, Pool):
+        return [f"it returned {type(shaped).__name__}, expected a Pool"]
+    missing = [name for name in COLUMNS if name not in shaped.columns]
+    if missing:
+        return [f"it returned a pool without the column {missing[0]!r}"]
+    return [*_wrong_rows(pool, shaped), *_wrong_values(shaped)]
+
+
 def _problems(make: Callable[[], Any], pool: Pool) -> Iterator[str]:
-    before = _copied(pool)
+    before = copied(pool)
     try:
-        make().shape(_copied(pool), MOMENT)  # what a library draws when it is first loaded is not the stage's doing
-        chance = random.getstate(), np.random.get_state(legacy=False)
-        shaped = make().shape(pool, MOMENT)
-        again = make().shape(_copied(pool), MOMENT)
+        make().shape(copied(pool), MOMENT)  # what a library draws when it is first loaded is not the stage's doing
+        with other_chance(1) as drawn:
+            shaped = make().shape(pool, MOMENT)
+        with other_chance(2):
+            again = make().shape(copied(pool), MOMENT)
     except StageRefused:
         return
     except Exception as error:  # noqa: BLE001 whatever an author's code does is what is looked for
         yield f"it raised {type(error).__name__}: {error}; expected a pool, or StageRefused with the reason"
         return
     if not isinstance(shaped, Pool):
-        yield f"it returned {type(shaped).__name__}, expected a Pool"
+        yield from problems_in(pool, shaped)
         return
-    if not _equal(pool, before):
+    if not equal(pool, before):
         yield "it changed the pool it was given; expected another pool"
-    if not _equal(shaped, again):
+    if not equal(shaped, again):
         yield "the same pool and moment gave two different pools; chance comes from moment.rng(name), time from moment"
-    if not _same_chance(chance):
+    if drawn:
         yield "it drew from the global random generators; expected moment.rng(name)"
-    yield from _wrong_rows(pool, shaped)
-    yield from _wrong_values(shaped)
+    yield from problems_in(pool, shaped)
     yield from _wrong_counts(pool, shaped)
     yield from _wrong_reasons(make(), pool, shaped)
     yield from _wrong_sizing(make, pool)
@@ -134,7 +146,9 @@ def _problems(make: Callable[[], Any], pool: Pool) -> Iterator[str]:
 
 def _wrong_rows(pool: Pool, shaped: Pool) -> Iterator[str]:
     examples = shaped["example"]
-    if len(np.unique(examples)) < len(examples):
+    if examples is pool["example"] and shaped["derived_from"] is pool["derived_from"]:
+        return  # the very same rows: a stage that only added columns
+    if not (examples[1:] > examples[:-1]).all() and len(np.unique(examples)) < len(examples):
         yield "an example is there twice; expected each once, with more weight"
     recorded = shaped["derived_from"] == NONE
     if not np.isin(examples[recorded], pool["example"]).all():
@@ -191,7 +205,7 @@ def _wrong_sizing(make: Callable[[], Any], pool: Pool) -> Iterator[str]:
     if not isinstance(make(), Sizing):
         return
     try:
-        fires, again = make().fires_at(pool, MOMENT), make().fires_at(_copied(pool), MOMENT)
+        fires, again = make().fires_at(pool, MOMENT), make().fires_at(copied(pool), MOMENT)
     except Exception as error:  # noqa: BLE001 whatever an author's code does is what is looked for
         yield f"fires_at raised {type(error).__name__}: {error}; expected FiresAt"
         return
@@ -208,7 +222,7 @@ def _wrong_memory(make: Callable[[], Any], pool: Pool) -> Iterator[str]:
     first, second = make(), make()
     if not isinstance(first, Remembering) or not isinstance(second, Remembering):
         return
-    page = _copied(pool)
+    page = copied(pool)
     try:
         first.remember(page.columns)
         memory: Any = first.memory()
@@ -221,9 +235,9 @@ def _wrong_memory(make: Callable[[], Any], pool: Pool) -> Iterator[str]:
         yield f"memory() returned {type(memory).__name__}, expected bytes"
     elif second.memory() != memory:
         yield "memory() after restore() is another; expected the bytes that were restored"
-    if not _equal(page, pool):
+    if not equal(page, pool):
         yield "remember() changed the page it was given"
-    if (shaped[0] is None) != (shaped[1] is None) or (shaped[0] and shaped[1] and not _equal(shaped[0], shaped[1])):
+    if (shaped[0] is None) != (shaped[1] is None) or (shaped[0] and shaped[1] and not equal(shaped[0], shaped[1])):
         yield "a stage that was restored shapes otherwise than the one whose memory it has"
 
 
@@ -252,7 +266,7 @@ def _too_many_texts(make: Callable[[], Any]) -> Iterator[str]:
         yield f"it read {len(read)} texts of {LARGE}, expected at most {MOST_TEXTS}: choose by columns first"
 
 
-def _copied(pool: Pool) -> Pool:
+def copied(pool: Pool) -> Pool:
     return Pool(
         {name: column.copy() for name, column in pool.columns.items()},
         pool.names,
@@ -263,7 +277,7 @@ def _copied(pool: Pool) -> Pool:
     )
 
 
-def _equal(one: Pool, other: Pool) -> bool:
+def equal(one: Pool, other: Pool) -> bool:
     return (
         one.columns.keys() == other.columns.keys()
         and all(_same(one.columns[name], other.columns[name]) for name in one.columns)
@@ -272,12 +286,31 @@ def _equal(one: Pool, other: Pool) -> bool:
 
 
 def _same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
-    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
 
 
-def _same_chance(before: tuple[Any, Any]) -> bool:
-    state, now = before[1], np.random.get_state(legacy=False)
-    same_numpy = (
-        np.array_equal(state["state"]["key"], now["state"]["key"]) and state["state"]["pos"] == now["state"]["pos"]
-    )
-    return random.getstate() == before[0] and bool(same_numpy)
+@contextmanager
+def other_chance(seed: int) -> Iterator[list[bool]]:
+    """Global generators in a state of their own; gives what is true afterwards where they were drawn from.
+
+    Afterwards they are as before. torch's own is seeded too, where it is loaded: many a loop seeds it itself, so only
+    what comes of it can tell.
+    """
+    were = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+    fresh = _states()
+    drawn: list[bool] = []
+    try:
+        yield drawn
+    finally:
+        drawn += [True] if _states() != fresh else []
+        random.setstate(were[0])
+        np.random.set_state(were[1])
+
+
+def _states() -> tuple[Any, ...]:
+    name, keys, *place = np.random.get_state()
+    return random.getstate(), name, bytes(np.asarray(keys)), place

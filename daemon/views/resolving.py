@@ -79,6 +79,13 @@ def resolve(signals: Table, group: Ints, output_seqs: Ints) -> dict[str, NDArray
     }
 
 
+def stands(signals: Table, group: Ints) -> Mask:
+    """Which signals nobody superseded or retracted, and are no retraction themselves; `group` as in `resolve`."""
+    marks = _marks(signals, group)
+    standing: Mask = ~(marks.superseded | marks.retracted) & ((signals["says"] & saying.RETRACT) == 0)
+    return standing
+
+
 def _marks(signals: Table, group: Ints) -> _Marks:
     seqs, targets = signals["seq"], signals["target_seq"]
     marks = _Marks(*(np.zeros(len(seqs), np.bool_) for _ in range(2)))

@@ -18,18 +18,20 @@ from adaptd.errors import AdaptdError
 from daemon.event_kinds import current as in_newest_shape
 from daemon.event_log import EventLog, Head, Row
 from daemon.telling import Tell, silent
+from daemon.views.batches import Batches
 from daemon.views.examples import Examples
 from daemon.views.folding import Fold
 from daemon.views.kinds import Kinds
 from daemon.views.nights import NightBook
 from daemon.views.page import Ints, Mask, Page, Vocabulary
 from daemon.views.quarantine import Quarantine
+from daemon.views.runs import Runs
 from daemon.views.saving import Chunk, SavedView, ViewsFile, ViewsUnreadable
 from daemon.views.spools import Spools
 
 Maker = Callable[[], Fold]
 AView = TypeVar("AView")
-ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, NightBook)
+ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, Batches, NightBook, Runs)
 READ_EVENTS = 500
 PAGE_EVENTS = 16_000
 COMMIT_EVENTS = 64_000  # some 5 MB: the WAL stays below 20 MB
