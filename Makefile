@@ -25,7 +25,7 @@ help:
 	@echo "make test      linters, types, import rules, tests, docs, wheels"
 	@echo "make lint      the linters, types and import rules alone"
 	@echo "make torture   kill -9, full disks and torn files: some four minutes"
-	@echo "make bench     measurements beside named peers, in an environment of their own: some fifteen minutes"
+	@echo "make bench     measurements beside named peers, in an environment of their own: some twenty-five minutes"
 	@echo "make wheels    both wheels, in dist/"
 	@echo "make clean     removes what the commands above wrote, but for the environments (make distclean)"
 
@@ -50,6 +50,7 @@ bench: $(BENCH_INSTALLED)
 	$(BENCH_VENV)/bin/python -m bench.replay
 	$(BENCH_VENV)/bin/python -m bench.startup
 	$(BENCH_VENV)/bin/python -m bench.techniques
+	$(BENCH_VENV)/bin/python -m bench.selection_cost
 	$(BENCH_VENV)/bin/python -m bench.techniques_page
 
 wheels: $(INSTALLED)
@@ -89,7 +90,9 @@ $(WHEELHOUSE): $(INSTALLED)
 	$(BIN)/python -m pip download --quiet --only-binary :all: --dest $(@D) cryptography msgspec numpy shtab structlog python-daemon
 	@touch $@
 
-$(BENCH_INSTALLED): bench/requirements.txt pyproject.toml constraints.txt Makefile
+# Its list is complete, and holds older versions than constraints.txt where a peer wants them: the one must not bind the other.
+$(BENCH_INSTALLED): export PIP_CONSTRAINT := $(CURDIR)/bench/requirements.txt
+$(BENCH_INSTALLED): bench/requirements.txt pyproject.toml Makefile
 	$(call environment,$(BENCH_VENV))
 	$(BENCH_VENV)/bin/python -m pip install --quiet "torch==$$(sed -n 's/^torch==//p' bench/requirements.txt)"
 	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement bench/requirements.txt

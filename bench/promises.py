@@ -3,15 +3,18 @@
     python -m bench.promises [--cache FOLDER] [--json OUT]
 
 Similarity: does it tell pairs of equal intent from others better than V1's characters? Augmentation: what do children
-beside 500 training texts change, on the test texts as they are and with typing mistakes? Quality gates: how much
-generic content is left of a planted fifth? A part whose technique is not there is left out.
+beside 500 training texts change, on the test texts as they are and with typing mistakes, and what do repetitions of the
+same texts change? Quality gates: how much generic content is left of a planted fifth, among made examples and among
+real answers? A part whose technique is not there is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import gzip
 import importlib.util
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from bench.label_curves import interval
-from bench.labelled_texts import LabelledTexts, UnreadableData, read_known
+from bench.labelled_texts import SHARED, LabelledTexts, UnreadableData, read_known
 from bench.measuring import RESULTS, write_json
 from bench.probe import Probe, accuracy
 from bench.text_vectors import CACHE
@@ -47,6 +50,7 @@ def main() -> int:
         "similarity": ("similarity_metrics", lambda: similarity(data)),
         "augmentation": ("data_augmenter", lambda: augmentation(data, given.cache)),
         "quality gates": ("quality_gates", quality_gates),
+        "quality gates, real answers": ("quality_gates", quality_gates_on_answers),
     }
     result: dict[str, Any] = {"schema": "adaptd.bench.promises/1"}
     for name, (component, measure) in parts.items():
@@ -122,24 +126,38 @@ def augmentation(data: LabelledTexts, cache: Path) -> dict[str, Any]:
         names = {name: number for number, name in enumerate(data.classes)}
         pairs = [(str(field(one, "input")), names[str(field(one, "output"))]) for one in more]
         one: dict[str, float] = {"times": len(pairs) / len(examples)}
-        for way, chosen in (("without", pairs[:0]), ("with", pairs)):
-            given = chosen or [(data.texts[row], int(data.labels[row])) for row in rows]
+        own = [(data.texts[row], int(data.labels[row])) for row in rows]
+        for way, given in (("without", own), ("with", pairs), ("repeated", repeated_as(own, pairs))):
             vectors, labels = generator.encode([text for text, _ in given]), np.array([label for _, label in given])
             probe = Probe(len(data.classes), tolerance=1e-5).fit(vectors, labels)
             for name, judged_vectors in tests.items():
                 predicted = probe.probabilities(judged_vectors).argmax(axis=1)
                 one[f"{way}, {name}"] = accuracy(predicted, data.labels[judged])
         taken.append(one)
-    gains = {name: interval([one[f"with, {name}"] - one[f"without, {name}"] for one in taken]) for name in tests}
+    gains = {
+        f"{way}, {name}": interval([one[f"{way}, {name}"] - one[f"without, {name}"] for one in taken])
+        for name in tests
+        for way in ("with", "repeated")
+    }
     scores = {key: interval([one[key] for one in taken]) for key in taken[0]}
-    parts = [f"accuracy {_points(gain)} on test texts {name}" for name, gain in gains.items()]
-    line = f"{scores['times']['mean']:.2f}× the data; {', '.join(parts)}."
+    parts = [
+        f"{_points(gains[f'with, {name}'])} of accuracy on test texts {name} "
+        f"(the same texts repeated as often instead: {_points(gains[f'repeated, {name}'])})"
+        for name in tests
+    ]
+    line = f"{scores['times']['mean']:.2f}× the data; {'; '.join(parts)}."
     how = (
         f"{TRAINED_ON} training texts of CLINC150, with and without the children of `augment_training_data(…, 2)`, "
-        f"under a probe on frozen embeddings; {SEEDS} seeds; with typing mistakes {TYPOS:.0%} of the letters change "
+        f"under a probe on frozen embeddings; {SEEDS} seeds; repetitions give the probe as many rows and nothing new, "
+        f"with which it is held back less; with typing mistakes {TYPOS:.0%} of the letters change "
         "places with the next one"
     )
     return {"scores": scores, "gains": gains, "told": line[0].upper() + line[1:], "how": how}
+
+
+def repeated_as(own: list[tuple[str, int]], pairs: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """As many rows as there are with children, of the sources alone, the first of them more often than the last."""
+    return [own[place % len(own)] for place in range(len(pairs))]
 
 
 def with_typos(texts: list[str], seed: int) -> list[str]:
@@ -155,23 +173,60 @@ def with_typos(texts: list[str], seed: int) -> list[str]:
 
 def quality_gates() -> dict[str, Any]:
     """What is left of planted generic content, and what it cost in sound outputs."""
-    from components.planted_mixtures import measure_gates, plant_flaws, sound_examples
+    from components.planted_mixtures import sound_examples
 
-    taken = []
-    for seed in range(SEEDS):
-        mixture = plant_flaws(sound_examples(MIXTURE, seed=seed), generic_share=GENERIC, seed=seed)
-        taken.append(measure_gates(mixture))
-    before, after = (interval([getattr(one, f"generic_share_{when}") for one in taken]) for when in ("before", "after"))
-    lost = interval([one.lost / one.rows for one in taken])
-    left = f"{after['mean']:.1%} [{after['low']:.1%}, {after['high']:.1%}]"
-    line = (
-        f"On planted mixtures generic content fell from {before['mean']:.1%} to {left}; "
-        f"{lost['mean']:.1%} of all rows were sound outputs that were refused."
-    )
+    found = _gated(lambda seed: sound_examples(MIXTURE, seed=seed))
+    told = f"On planted mixtures of made examples {_fell(found)} were sound outputs that were refused."
     how = (
         f"{MIXTURE:,} made examples with faults of our own making (`components/planted_mixtures.py`): kinder than life"
     )
-    return {"before": before, "after": after, "lost": lost, "told": line, "how": how}
+    return found | {"told": told, "how": how}
+
+
+def quality_gates_on_answers() -> dict[str, Any]:
+    """The same faults among answers of language models, of which nobody knows how many were sound."""
+    answers = answers_of_models(SHARED / "pandalm.jsonl.gz")
+    if not answers:
+        return {"told": "", "how": "not measured: ../shared/data/pandalm.jsonl.gz is not there"}
+    found = _gated(lambda _: answers)
+    told = f"Among real answers of models {_fell(found)} were untouched ones that were refused."
+    how = (
+        f"{len(answers):,} different answers of PandaLM's models, with the same faults; some of the untouched ones "
+        "deserve it: they go round in circles, or leave «[Your Name]» to be filled in"
+    )
+    return found | {"told": told, "how": how}
+
+
+def _gated(examples_of: Callable[[int], list[Any]]) -> dict[str, Any]:
+    from components.planted_mixtures import measure_gates, plant_flaws
+
+    taken = [measure_gates(plant_flaws(examples_of(seed), generic_share=GENERIC, seed=seed)) for seed in range(SEEDS)]
+    return {
+        "before": interval([one.generic_share_before for one in taken]),
+        "after": interval([one.generic_share_after for one in taken]),
+        "lost": interval([one.lost / one.rows for one in taken]),
+    }
+
+
+def _fell(found: dict[str, Any]) -> str:
+    after = found["after"]
+    left = f"{after['mean']:.1%} [{max(0.0, after['low']):.1%}, {after['high']:.1%}]"
+    return f"generic content fell from {found['before']['mean']:.1%} to {left}; {found['lost']['mean']:.1%} of all rows"
+
+
+def answers_of_models(path: Path) -> list[dict[str, Any]]:
+    """Each different answer in PandaLM's file with what was asked."""
+    if not path.exists():
+        return []
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    asked = [f"{row['instruction']} {row['input'] or ''}".strip() for row in rows]
+    pairs = [(given, row[name]) for given, row in zip(asked, rows, strict=True) for name in ("response1", "response2")]
+    return [
+        {"input": given, "output": made, "artifact_type": "chat"}
+        for given, made in dict.fromkeys(pairs)
+        if isinstance(made, str) and made.strip()
+    ]
 
 
 def _points(gain: dict[str, Any]) -> str:

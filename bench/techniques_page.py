@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.figures_in_words import goals_list, number, ranged, signed, table, times
 from bench.measuring import RESULTS
+from bench.selection_page import section as selection_section
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "techniques.md"
 OURS = "typical_then_margin"
@@ -61,7 +62,7 @@ def read_results(folder: Path) -> Results:
 
 
 def page_of(results: Results) -> str:
-    sections = (promises_table, asking, training, order, gains, costs)
+    sections = (promises_table, asking, training, order, selecting, gains, costs)
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
 
 
@@ -104,10 +105,10 @@ def _similarity(results: Results) -> str:
     )
 
 
-def _gain(part: str) -> Callable[[Results], str]:
+def _gain(*parts: str) -> Callable[[Results], str]:
     def measured(results: Results) -> str:
-        found = results.get("promises", {}).get(part)
-        return str(found["told"]) if found else not_measured("promises")
+        found = [results.get("promises", {}).get(part) for part in parts]
+        return " ".join(str(one["told"]) for one in found if one) or not_measured("promises")
 
     return measured
 
@@ -172,7 +173,7 @@ PROMISES: list[tuple[str, str, Callable[[Results], str]]] = [
         "+30% edge cases",
         _ways("35% hard ones, by the model in use", "35% hardest of the moment", edge=True),
     ),
-    ("quality_gates", "generic content from 20% to 3%", _gain("quality gates")),
+    ("quality_gates", "generic content from 20% to 3%", _gain("quality gates", "quality gates, real answers")),
 ]
 
 
@@ -288,6 +289,11 @@ def _orders(figures: dict[str, Any]) -> Iterator[list[str]]:
         yield [way, *cells, number(one["end"]), signed(one["edge_gain"])]
 
 
+def selecting(results: Results) -> str:
+    found = results.get("selection_cost")
+    return selection_section(found) if found else ""
+
+
 def gains(results: Results) -> str:
     """How each small experiment was made."""
     found = results.get("promises")
@@ -300,15 +306,19 @@ def gains(results: Results) -> str:
 def costs(results: Results) -> str:
     """Throughput, and the goals that speak of it."""
     parts = []
-    for name in ("selection_cost", "techniques"):
-        found = results.get(name)
-        if found and found.get("goals"):
-            parts.append(f"`python -m bench.{name}`\n\n" + goals_list(found["goals"]))
-    rows = list(_faster(results.get("techniques", {})))
+    found = results.get("techniques", {})
+    if found.get("goals"):
+        parts.append("`python -m bench.techniques`\n\n" + goals_list(found["goals"]))
+    rows = list(_faster(found))
     if rows:
         head = ["work", "seconds", "beside", "times faster"]
         parts.append("Median and quartiles of the rounds:\n\n" + table(head, rows))
+    parts += [f"{name.capitalize()}: {one['about']}\n" for name, one in found.items() if _has_about(one)]
     return "## What they cost\n\n" + "\n".join(parts) if parts else ""
+
+
+def _has_about(part: Any) -> bool:
+    return isinstance(part, dict) and "about" in part
 
 
 def _faster(techniques: dict[str, Any]) -> Iterator[list[str]]:

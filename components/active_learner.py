@@ -120,6 +120,8 @@ class ActiveLearner:
         said = scores if by_scores else labels
         labelled = [row for row, one in enumerate(said) if one is not None]
         known = [said[row] for row in labelled]
+        if labelled and len(labelled) == len(said):
+            raise BadInput("candidates", f"{len(said)}, all of them rated", "at least one that nobody has rated")
         choice = choose_to_ask(
             self._vectors(candidates, embeddings),
             self._asked([one for one in said if one is None], budget),

@@ -186,14 +186,12 @@ def _typiclust(pool: AskPool, budget: int) -> Picks:
         found = typical_rows(pool.points(), pool.labelled, budget, pool.rng)
         return found.rows, found.terms()
     if pool.over == "all":
-        check_finite(pool.embeddings)
         found = typical_of_many(pool.embeddings, pool.labelled, budget, pool.rng)
         pool.how = f"all {count} rows, the nearest 32 of each cluster compared"
         return found.rows, found.terms()
     places = shortlist_of(count, pool.labelled, budget, pool.rng)
     some = pool.embeddings[places]
-    check_finite(some, places)
-    found = typical_of_many(some, np.searchsorted(places, pool.labelled), budget, pool.rng)
+    found = typical_of_many(some, np.searchsorted(places, pool.labelled), budget, pool.rng, places=places)
     pool.how = f"shortlist of {len(places)} of {count} rows, one of each stretch of {count / len(places):.1f}"
     return places[found.rows], found.terms()
 

@@ -45,15 +45,30 @@ class Clusters:
         return np.bincount(self.of_row, minlength=len(self.centres))
 
 
-def kmeans(rows: Rows, clusters: int, rng: np.random.Generator, *, in_haste: bool = False) -> Clusters:
-    """As many clusters as asked for, or as there are rows. In haste, most turns see a quarter of the rows."""
+def kmeans(rows: Rows, clusters: int, rng: np.random.Generator) -> Clusters:
+    """As many clusters as asked for, or as there are rows."""
+    points = np.ascontiguousarray(rows, dtype=np.float32)
+    centres = points[_some(len(points), min(clusters, len(points)), rng)]
+    of_row, distances = nearest(points, centres)
+    for _ in range(TURNS):
+        centres = _means(points, of_row, distances, len(centres))
+        before = of_row
+        of_row, distances = nearest(points, centres)
+        if np.array_equal(before, of_row):
+            break
+    return Clusters(centres, of_row, distances)
+
+
+def centres_in_haste(rows: Rows, clusters: int, rng: np.random.Generator) -> Floats:
+    """Centres alone: most turns see a quarter of the rows, and nobody is told where the rows went in the end."""
     points = np.ascontiguousarray(rows, dtype=np.float32)
     count = min(clusters, len(points))
-    centres = points[np.sort(rng.choice(len(points), count, replace=False))]
-    if not in_haste:
-        return _lloyd(points, centres, TURNS)
-    quarter = points[np.sort(rng.choice(len(points), max(count, len(points) // 4), replace=False))]
-    return _lloyd(points, _lloyd(quarter, centres, QUARTER_TURNS).centres, WHOLE_TURNS)
+    centres = points[_some(len(points), count, rng)]
+    quarter = points[_some(len(points), max(count, len(points) // 4), rng)]
+    for seen, turns in ((quarter, QUARTER_TURNS), (points, WHOLE_TURNS)):
+        for _ in range(turns):
+            centres = _means(seen, *nearest(seen, centres), count)
+    return centres
 
 
 def nearest(rows: Rows, centres: Floats) -> tuple[Places, Floats]:
@@ -62,8 +77,14 @@ def nearest(rows: Rows, centres: Floats) -> tuple[Places, Floats]:
     distances = np.empty(len(rows), dtype=np.float32)
     half = 0.5 * _squares(centres)
     turned = np.ascontiguousarray(centres.T)
-    for at, block in blocks(rows, max(1, _PRODUCT // max(1, len(centres)))):
-        near = block @ turned  # (rows of the block, centres)
+    size = min(len(rows), max(1, _PRODUCT // max(1, len(centres))))
+    # the same memory for every block: fresh pages for each cost as much as the conversion that fills them
+    wide, product = np.empty((size, centres.shape[1]), np.float32), np.empty((size, len(centres)), np.float32)
+    for start in range(0, len(rows), size):
+        at = slice(start, min(start + size, len(rows)))
+        block, near = wide[: at.stop - start], product[: at.stop - start]
+        np.copyto(block, rows[at])
+        np.matmul(block, turned, out=near)  # (rows of the block, centres)
         near -= half
         best = near.argmax(axis=1)
         of_row[at] = best
@@ -95,15 +116,8 @@ def groups(of_row: Places, count: int) -> tuple[Places, Places]:
     return order, starts
 
 
-def _lloyd(points: Floats, centres: Floats, turns: int) -> Clusters:
-    of_row, distances = nearest(points, centres)
-    for _ in range(turns):
-        centres = _means(points, of_row, distances, len(centres))
-        before = of_row
-        of_row, distances = nearest(points, centres)
-        if np.array_equal(before, of_row):
-            break
-    return Clusters(centres, of_row, distances)
+def _some(rows: int, count: int, rng: np.random.Generator) -> Places:
+    return np.sort(rng.choice(rows, count, replace=False))
 
 
 def _means(points: Floats, of_row: Places, distances: Floats, count: int) -> Floats:

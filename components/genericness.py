@@ -1,8 +1,8 @@
 """How generic an output is: how many other inputs, quite different from its own, got nearly the same output.
 
 Near-equal outputs and near-equal inputs are grouped by `near_duplicates`; an output is as generic as the number of
-groups of other inputs in its group. Outputs are compared as they are and without the words of their input, so that a
-template with the question's own words put in does not pass for an answer.
+groups of other inputs in its group. Outputs are compared as they are, without the words of their input, and without
+what they quote of it, so that a template with the question or its words put in does not pass for an answer.
 
 An artifact type whose outputs are a closed set of short texts, such as class labels, repeats them rightly: its outputs
 are never generic. Meaning is not looked at: the same thing said in other words is another output.
@@ -29,6 +29,8 @@ CLOSED_SHARE = 0.6  # of a type's rows whose short output many other inputs shar
 LONGEST_LABEL = 40  # characters
 _FEWEST_WORDS_LEFT, _FEWEST_LETTERS_LEFT = 5, 30
 _LONGEST_READ = 200_000  # characters
+_QUOTED = 3  # words
+_MARKS = ".,;:!?\"'“”„«»()[]…"
 _WORDS = re.compile(r"[^\W\d_]{4,}")
 _FIGURES = re.compile(r"\d+")
 
@@ -54,12 +56,16 @@ def other_inputs(
     others = inputs_per_output(groups, near_duplicate_groups(said, threshold=threshold)) - 1
     if not any(flags):
         return others
-    # both ways: an input may ask with words that a stock answer happens to use
-    left = [
-        beyond(given[:_LONGEST_READ], made) if leave_out else made
-        for given, made, leave_out in zip(inputs, said, flags, strict=True)
-    ]
-    return np.maximum(others, inputs_per_output(groups, near_duplicate_groups(left, threshold=threshold)) - 1)
+    # in each way: a long input asks with words that a stock answer happens to use, a short one is put in word by word
+    for way in (beyond, unquoted):
+        left = [
+            way(given[:_LONGEST_READ], made) if leave_out else made
+            for given, made, leave_out in zip(inputs, said, flags, strict=True)
+        ]
+        if left != said:
+            found = inputs_per_output(groups, near_duplicate_groups(left, threshold=threshold)) - 1
+            others = np.maximum(others, found)
+    return others
 
 
 def input_groups(inputs: Sequence[str], *, threshold: float = NEAR) -> _Counts:
@@ -76,9 +82,24 @@ def inputs_per_output(of_input: _Counts, of_output: _Counts) -> _Counts:
 def beyond(given: str, made: str) -> str:
     """What the output says besides the words of its input; the whole output where that leaves too little to compare."""
     asked = set(_WORDS.findall(given.casefold()))
-    left = " ".join(word for word in made.casefold().split() if not asked.intersection(_WORDS.findall(word)))
-    enough = len(left) >= _FEWEST_LETTERS_LEFT and left.count(" ") >= _FEWEST_WORDS_LEFT - 1
-    return left if enough else made
+    return _if_enough([word for word in made.casefold().split() if not asked.intersection(_WORDS.findall(word))], made)
+
+
+def unquoted(given: str, made: str) -> str:
+    """The output without the runs of three words and more that stand in its input too; whole where little is left."""
+    asked, words = [word.strip(_MARKS) for word in given.casefold().split()], made.casefold().split()
+    runs = set(zip(asked, asked[1:], asked[2:], strict=False))
+    bare = [word.strip(_MARKS) for word in words]
+    quoted = [False] * len(words)
+    for place, run in enumerate(zip(bare, bare[1:], bare[2:], strict=False)):
+        if run in runs:
+            quoted[place : place + _QUOTED] = [True] * _QUOTED
+    return _if_enough([word for word, out in zip(words, quoted, strict=True) if not out], made) if any(quoted) else made
+
+
+def _if_enough(words: list[str], made: str) -> str:
+    left = " ".join(words)
+    return left if len(left) >= _FEWEST_LETTERS_LEFT and len(words) >= _FEWEST_WORDS_LEFT else made
 
 
 def closed_set(outputs: Sequence[str], others: _Counts, *, generic_at: int = GENERIC_AT) -> bool:

@@ -71,6 +71,35 @@ def test_figures_are_written_with_their_intervals():
     assert goals_list(reached) == "- **missed**: peers: never reached (theirs), wanted ≤ 0.55\n"
 
 
+def _spread(value):
+    return {"median": value, "q1": value - 0.01, "q3": value + 0.01, "rounds": 3}
+
+
+def test_costs_of_choosing_are_told_with_their_spread_and_those_of_peers_as_shares():
+    """A peer that is over the limit with the smallest pool is on the page too."""
+    way = {"seconds": _spread(3.5), "cpu_seconds": _spread(6.0), "load": _spread(0.4), "peak_mb": 1100.4}
+    far = {"random": _spread(0.9), "shortlist": _spread(0.86), "all rows": _spread(0.85)}
+    reached = {"rows": 50_000, "cpu_seconds": 4.2, "peak_mb": 400.0, "mean_distance": 0.88}
+    found = {"rows": 1_000_000, "budget": 1_000, "sizes": {"1000000": {"shortlist": way, "all rows": way}},
+             "gain": {"mean_distance": far, "kept": _spread(0.93)}, "goals": {},
+             "peers": {"theirs": reached, "slow": {"rows": 0, "over_at": 2_000}}}  # fmt: skip
+    page = page_of({"selection_cost": found})
+    assert "| 1,000,000 | shortlist | 3.50 (3.49–3.51) | 6.00 (5.99–6.01) | 1100 | 0.4 |" in page
+    assert "random 0.9000, shortlist 0.8600, all rows 0.8500" in page
+    assert "the shortlist keeps 0.930 (0.920–0.940)" in page
+    assert "| theirs | 50,000 | 4.2 | 400 | 0.8800 | 0.40 |" in page
+    assert "| slow | over it with 2,000 already |" in page
+
+
+def test_what_a_peer_does_not_do_is_said_beside_its_speed():
+    """Below the table of the costs."""
+    part = {"cases": {"ours": {"seconds": {"median": 0.5}}}, "about": "It checks nothing.",
+            "times faster": {"theirs": {"median": 0.6, "q1": 0.5, "q3": 0.7}}}  # fmt: skip
+    page = page_of({"techniques": {"augmentation": part}})
+    assert "| augmentation | 0.5 | theirs | 0.6 (0.5–0.7) |" in page
+    assert "Augmentation: It checks nothing." in page
+
+
 def test_check_tells_a_page_that_is_not_so(tmp_path, monkeypatch, capsys):
     """Status 1 and what to run; written again, status 0."""
     monkeypatch.setattr(techniques_page, "PAGE", tmp_path / "techniques.md")

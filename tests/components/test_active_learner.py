@@ -101,6 +101,10 @@ def test_a_budget_above_the_pool_is_all_of_it_and_said():
         ),
         (lambda: ActiveLearner(seed=-1), "seed: found -1"),
         (lambda: ActiveLearner().select_informative_examples([], 3), "candidates: found 'an empty pool', expected at"),
+        (
+            lambda: ActiveLearner().ask([{"input": "a", "label": 1}, {"input": "b", "label": 2}], 1),
+            "candidates: found '2, all of them rated', expected at least one that nobody has rated",
+        ),
         (lambda: ActiveLearner().select_informative_examples(rated(3), 0), "budget: found 0"),
         (
             lambda: ActiveLearner().select_informative_examples([rated(1)[0], {"embedding": np.ones(8)}], 1),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.genericness import beyond, closed_set, inputs_per_output, other_inputs, repeats
+from components.genericness import beyond, closed_set, inputs_per_output, other_inputs, repeats, unquoted
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=40))
@@ -30,6 +30,30 @@ def test_a_template_with_the_question_put_in_is_seen_through():
     ]
     assert other_inputs(asked, outputs).tolist() == [3, 3, 3, 3]
     assert other_inputs(asked, outputs, beyond_input=[False] * 4).tolist() == [0, 0, 0, 0]
+
+
+def test_a_template_that_quotes_a_long_question_is_seen_through():
+    """Long questions share common words with the template, and short words stay: what they quote is left out whole."""
+    asked = [
+        "write a letter to my landlord about the best way to keep the heating going in winter",
+        "explain in three short sentences why it is that the sky is blue at noon and red when the sun goes down",
+        "list all of the important practices that a small bakery may want to have in mind when it hires early risers",
+        "give me a plan for a trip of ten days to the north of Norway with two children and a dog",
+    ]
+    outputs = [
+        f"When it comes to {one}, it is important to keep best practices in mind and act early." for one in asked
+    ]
+    assert other_inputs(asked, outputs).tolist() == [3, 3, 3, 3]
+
+
+def test_only_runs_of_three_words_count_as_quoted():
+    """Marks around a word do not matter; where little is left, or nothing is quoted, the whole output stands."""
+    asked = "how old is the town hall"
+    assert unquoted(asked, "You ask how old is the town hall: it was built before anybody could write") == (
+        "you ask it was built before anybody could write"
+    )
+    for made in ("The town is old, and it was built by people who could write", "How old is the town hall? Old."):
+        assert unquoted(asked, made) == made
 
 
 def test_what_is_left_of_a_short_output_is_not_compared():

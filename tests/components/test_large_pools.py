@@ -95,12 +95,30 @@ def test_margins_of_a_large_pool_are_exact(many):
 
 
 @pytest.mark.parametrize("over", ["auto", "all"])
-def test_a_row_that_is_no_vector_is_named_by_its_own_number(many, over):
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_no_vector_is_named_by_its_own_number(many, over, wrong):
     """Also when it is met in a shortlist."""
     broken = many[0].copy()
-    broken[40_000] = np.nan
+    broken[40_000] = wrong
     with pytest.raises(BadInput, match=r"embeddings\[40000\]: found 'NaN or infinite numbers', expected finite ones"):
         choose_to_ask(broken, 10, labelled=[40_000], over=over, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("row", [41_001, 41_002, 41_003, 41_004])
+def test_one_wrong_number_is_seen_whether_clusters_were_fitted_on_its_row_or_not(many, row):
+    """Some of these rows are among the 25,000 that clusters are fitted on, some only go to their nearest centre."""
+    broken = many[0].copy()
+    broken[row, 3] = np.nan
+    with pytest.raises(BadInput, match=rf"embeddings\[{row}\]"):
+        typical_of_many(broken, np.empty(0, int), 10, np.random.default_rng(0))
+
+
+def test_rows_of_a_part_of_the_pool_are_named_by_their_numbers_in_the_pool(many):
+    """Since that is where somebody can mend them."""
+    broken = many[0][::2].copy()
+    broken[77] = np.nan
+    with pytest.raises(BadInput, match=r"embeddings\[154\]"):
+        typical_of_many(broken, np.empty(0, int), 10, np.random.default_rng(0), places=np.arange(0, 60_000, 2))
 
 
 @pytest.mark.parametrize("strategy", ["badge", "k_center", "probcover", "v2_mix"])
