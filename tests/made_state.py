@@ -66,10 +66,8 @@ plugin = "tiny_classifier"
 
 def make_batch(folder):
     """And then a workload was configured, and its first batch formed by hand: of the one example that there is."""
-    from daemon.forming import Forming
-    from daemon.pool_sources import Sources
+    from daemon.night_building import forming_of
     from daemon.prepare_child import prepare
-    from daemon.standing import LiveStanding
 
     config = folder / "config.toml"
     config.write_text(config.read_text().replace('all-MiniLM-L6-v2"\n', 'hashing"\n') + WORKLOAD)
@@ -78,10 +76,7 @@ def make_batch(folder):
         state.views.catch_up()
         (folder / "state" / "derived").mkdir(exist_ok=True)
         prepare(folder / "state", {"model": "hashing", "up_to": state.log.head().seq})
-        sources = Sources(folder / "state", state.log, state.sealing, lambda: settings)
-        stands = LiveStanding(state.log, state.views, sources)
-        forming = Forming(state.log, state.views, stands, settings, folder, SeededChance(9))
-        forming.turn(NOW, None, "sums", asked=True)
+        forming_of(state, settings, folder, SeededChance(9)).turn(NOW, None, "sums", asked=True)
     return folder
 
 
