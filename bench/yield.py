@@ -44,8 +44,8 @@ def in_process(width, hidden, yields):
 
     task = Task(
         rows=64,
-        collate=lambda rows, rng: rows,
-        losses=lambda net, rows, part: {"square": (net(x[rows])[:, 0] - y[rows]).square()},
+        collate=lambda rows, _rng: rows,
+        losses=lambda net, rows, _part: {"square": (net(x[rows])[:, 0] - y[rows]).square()},
     )
     plan = Plan(max_steps=4 * yields, batch_size=8, learning_rate=1e-3)
     rng, saving, times = random.Random(5), [], []

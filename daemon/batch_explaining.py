@@ -120,10 +120,10 @@ def why_not_learnable(standing: Standing, line: Line, output: int) -> str:
 
 
 def _apart_by(standing: Standing, columns: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    held = columns["side"] > LEARN
+    held, derived = columns["side"] > LEARN, standing.source.derived
     shares = {
         "subject": row["owner"] != 0 and (columns["owner"][held] == row["owner"]).any(),
         "episode": row["episode_key"] != 0 and (columns["episode_key"][held] == row["episode_key"]).any(),
-        "near": standing.source.derived.near(np.array([row["seq"]], np.int64), standing.position)[0],
+        "near": derived is not None and derived.near(np.array([row["seq"]], np.int64), standing.position)[0],
     }
     return next((APART[reason] for reason in WHY_APART if shares[reason]), "held apart from what is held out")

@@ -217,7 +217,7 @@ class BatchTellings:
 
 
 def _not_said(body: dict[str, Any], output: int, why: str) -> Explained:
-    why_not = f"it is not in it; at which stage it was left out cannot be said: {why}"
+    why_not = f"at which stage it was left out cannot be said. {why[:1].upper()}{why[1:]}"
     return Explained(body["workload"], body["batch"], output, False, why_not=why_not)
 
 

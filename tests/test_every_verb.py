@@ -34,6 +34,11 @@ READING = {
     "feedback list": [],
     "feedback show": ["fb-1"],
     "runs list": [],
+    "batch list": [],
+    "batch preview": [],
+    "batch show": ["1"],
+    "batch explain": ["out-1"],
+    "batch rebuild": ["1", "--check"],
     "doctor": [],
     "bugreport": [],
     "config check": [],
@@ -192,7 +197,7 @@ def test_every_verb_reads_as_json_or_has_a_reason_not_to():
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, nobodys_configuration):
-    folder = made_state.make(tmp_path_factory.mktemp("every verb"))
+    folder = made_state.make_batch(made_state.make(tmp_path_factory.mktemp("every verb")))
     (folder / "rows.ndjson").write_text('{"user": "a", "assistant": "b"}\n')
     os.utime(folder / "config.toml", (1_700_000_000, 1_700_000_000))
     return folder

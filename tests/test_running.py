@@ -319,9 +319,10 @@ def test_hup_opens_the_window_of_a_changed_configuration(folder):
         with_a_workload(folder, "00:00-24:00")
         daemon.tell(signal.SIGHUP)
         assert daemon.hear("config reloaded")["changed"] == ["night.window"]
-        (did,) = daemon.hear("night")["did"]
+        did, why_not = daemon.hear("night")["did"]
         assert did.startswith("night ")
         assert did.endswith(" is open until 00:00 UTC")
+        assert ": no batch, nothing to learn from: no rated output on the learn side" in why_not
         assert daemon.end() == 0
     assert logged(folder, "night_opened/1")
 

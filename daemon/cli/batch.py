@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.main import Usage, add_config
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 HEAD = ("batch", "workload", "formed (UTC)", "examples", "new", "because of")
 PLACES_SHOWN = 20
+VALUE = re.compile(r"\{[^}]*\}")  # where a row's own figure stands in a stage's words
 INPUT_SHOWN = 60
 
 
@@ -38,7 +40,7 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
     rebuild = verbs.add_parser("rebuild", help="form a batch again from the log, and compare")
     rebuild.add_argument("--check", action="store_true", required=True, help="compare, and change nothing")
     for below in (show, rebuild):
-        below.add_argument("number", metavar="N", type=_number, help="the batch's number")
+        below.add_argument("number", metavar="N", help="the batch's number")
     acts = ((listed, _list), (preview, _preview), (show, _show), (explain, _explain), (rebuild, _rebuild))
     for below, act in acts:
         below.add_argument("--json", action="store_true", help="as JSON")
@@ -50,6 +52,13 @@ def _number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected the number of a batch, found {text!r}")
     return int(text)
+
+
+def _wanted(options: argparse.Namespace) -> int:
+    try:
+        return _number(options.number)
+    except argparse.ArgumentTypeError as error:
+        raise Usage(f"batch {options.verb}: N: {error}") from None
 
 
 def batch(options: argparse.Namespace) -> int:
@@ -123,7 +132,9 @@ def _preview_document(preview: Preview) -> dict[str, Any]:
 
 
 def _print_preview(preview: Preview) -> None:
-    _print(f"{preview.workload}: " + (preview.why_not or "a batch would be formed when the window is open"))
+    waits = bool(preview.triggers) and not any(fires for fires, _ in preview.triggers)
+    why_not = "no batch yet" if waits and not preview.failures else preview.why_not
+    _print(f"{preview.workload}: " + (why_not or "a batch would be formed when the window is open"))
     for fires, words in preview.triggers:
         _print(f"  {'fires' if fires else 'waits':<9} {words}", 12)
     if preview.held_apart is not None:
@@ -134,7 +145,7 @@ def _print_preview(preview: Preview) -> None:
         _print(f"  {'FAILED':<9} {failure}", 12)
     if preview.rows:
         stop = f"{preview.validation:,} to stop by"
-        _print(f"  {'batch':<9} {count_of(preview.rows, 'example')}, {preview.new:,} of them new; {stop}", 12)
+        _print(f"  {'batch':<9} {count_of(preview.rows, 'example')}, {preview.new:,} new; {stop}", 12)
     _print_rows(preview.some, preview.rows)
 
 
@@ -145,7 +156,7 @@ def _print_stages(stages: Any) -> None:
         did += [f"{out:,} left out"] * bool(out) + [f"{stage['added']:,} derived"] * bool(stage["added"])
         _print(f"  {'stage':<9} {stage['name']}: {'skipped, it failed' if stage['skipped'] else ', '.join(did)}", 12)
         for one in stage["left_out"]:
-            _print(f"  {'':<9}   {one['count']:,}: {one['words']}", 14)
+            _print(f"  {'':<9}   {one['count']:,}: {VALUE.sub('…', one['words'])}", 14)
 
 
 def _print_rows(rows: Any, of: int) -> None:
@@ -170,7 +181,7 @@ def _print_row(row: Row) -> None:
 def _show(options: argparse.Namespace, tellings: BatchTellings) -> int:
     from daemon.moments import moment_of, short_moment_of
 
-    body = tellings.body(options.number)
+    body = tellings.body(_wanted(options))
     if options.json:
         print_json({"schema": "adaptd.batch/1", **body, "at": moment_of(body["at"])})
         return 0
@@ -181,7 +192,7 @@ def _show(options: argparse.Namespace, tellings: BatchTellings) -> int:
         "by": "; ".join(body["by"]),
         "position": f"event {body['position']:,}",
         "hash": body["hash"],
-        "pool": f"{count_of(body['figures']['pool'], 'example')}, {body['figures']['new']:,} of them new",
+        "pool": f"{count_of(body['figures']['pool'], 'example')}, {body['figures']['new']:,} new",
         "batch": f"{count_of(rows, 'example')}; {body['validation']['count']:,} to stop by",
     }
     for name, text in facts.items():
@@ -224,7 +235,7 @@ def _explained(one: Explained) -> Iterator[str]:
 
 
 def _rebuild(options: argparse.Namespace, tellings: BatchTellings) -> int:
-    found = tellings.checked(options.number)
+    found = tellings.checked(_wanted(options))
     if options.json:
         print_json({"schema": "adaptd.batch_checked/1", "equal": found.ok, **found._asdict()})
     else:

@@ -42,7 +42,7 @@ VERBS = {
     "plugins": ("daemon.cli.plugins", "stages and workloads: list, show, check, begin a new one"),
     "batch": (
         "daemon.cli.batch",
-        "what was learnt, and what tonight would learn: list, preview, show, explain, rebuild",
+        "what was learnt, what tonight would learn, and why: list, show, explain",
     ),
     "runs": ("daemon.cli.runs", "what was trained, is, and will be: list, show, logs, compare"),
     "doctor": ("daemon.cli.examining", "look for what may be wrong, and say what to do about it"),

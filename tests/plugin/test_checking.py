@@ -93,6 +93,10 @@ def _remember_calls(pool, moment):
         (lambda pool, moment: pool.because("other", "x", [0]) if pool else pool, "in the name of 'other'"),
         (lambda pool, moment: pool.because("freshest", "{0}", [0]) if pool else pool, "cannot be said"),
         (
+            lambda pool, moment: pool.because("freshest", "gone", [0], kept=False) if pool else pool,
+            "a reason says that an example was left out, and it is there",
+        ),
+        (
             lambda pool, moment: pool.because("freshest", "{0}", [0], np.full(len(pool), "x")) if pool else pool,
             "has values that are not numbers; reasons are stored unsealed",
         ),
