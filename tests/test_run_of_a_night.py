@@ -58,6 +58,7 @@ def test_a_night_leaves_a_model(place):
             report = loop.turn(clock.advance(seconds=0.1))
             told += [*report.told, *([report.failure] if report.failure else [])]
             time.sleep(0.02)
+        shift.stop(clock.now())
     of_the_night = [kind for kind in kinds_of(place) if kind.startswith(("night_", "batch_formed", "run_"))]
     assert of_the_night == ["night_opened", "batch_formed", "run_planned", "run_started", "run_finished"]
     model = place / "state" / "runs" / "run-0001" / "model"
