@@ -96,9 +96,12 @@ class RunChildren:
         return {entry.child.pid for entry in self._entries.values()}
 
     def kill(self, run: str) -> None:
-        """At once, where it has a child."""
+        """At once, where it has a child; also one of an earlier daemon that nobody has taken up yet."""
         if run in self._entries:
             self._entries[run].child.kill()
+        elif (child := found(folder_of(self._state_dir, run))) is not None:
+            child.kill()
+            child.close()
 
     def add(self, child: Child, until: int | None, now: int) -> None:
         """A child that was started just now; the log is told."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from adaptd.errors import AdaptdError
 from daemon import run_planning
 from daemon.clock_and_chance import MICROSECONDS
-from daemon.device import Choice, Need, NoSuchDevice, choose
+from daemon.device import CPU, Choice, Need, NoSuchDevice, choose
 from daemon.device_lease import Lease
 from daemon.event_kinds import RUN_CANCELLED, RUN_FAILED, RUN_PLANNED
 from daemon.gpus import LooksAtGpus
@@ -161,9 +161,17 @@ class RunQueue:
         if lease is None or choice.device is None:
             return self._wait_for(folder, choice.why_not), False
         try:
-            return self._spawn(record, folder, choice, lease, now, closes_at)
+            told, has_begun = self._spawn(record, folder, choice, lease, now, closes_at)
+            return [*self._why_no_gpu(choice, spec.devices), *told], has_begun
         finally:
             lease.close()
+
+    def _why_no_gpu(self, choice: Choice, devices: Collection[str]) -> Iterator[str]:
+        """Once, where a run that could use a GPU gets the CPU by itself."""
+        why, by_itself = self._gpus.why_none, choice.device == CPU and self._config.device.use == "auto"
+        if by_itself and "cuda" in devices and why not in self._told_once:
+            self._told_once.add(why)
+            yield f"runs have the CPU: {why}"
 
     def _spawn(
         self, record: Record, folder: RunFolder, choice: Choice, lease: Lease, now: int, closes_at: int | None
