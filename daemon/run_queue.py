@@ -76,7 +76,7 @@ class RunQueue:
         if not plans:
             return None
         try:
-            plan = run_planning.plan_of("", told, self._config, self._place.beside)
+            plan = run_planning.plan_of("", told, self._config, self._place.beside, self._chosen(told))
         except AdaptdError:
             return None
         same = ("workload", "plugin", "mode", "settings", "base_model")
@@ -95,7 +95,7 @@ class RunQueue:
     def _plan(self, run: str, told: Mapping[str, Any], now: int) -> str:
         formed = self._batches.rebuild(told["batch"])
         try:
-            body = run_planning.plan_of(run, told, self._config, self._place.beside)
+            body = run_planning.plan_of(run, told, self._config, self._place.beside, self._chosen(told))
             if isinstance(formed, str):
                 raise run_planning.NotPlanned(formed)
         except AdaptdError as error:
@@ -104,6 +104,11 @@ class RunQueue:
         self._log.append(RUN_PLANNED, body | {"seed": formed.body["seed"]}, now)
         run_planning.write(self._place.state_dir, self._log[run], formed, self._place.beside)
         return f"{run} planned: batch {told['batch']} of {told['workload']}"
+
+    def _chosen(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """What a search has chosen for the batch's workload."""
+        workload = self._config.workloads.get(told["workload"])
+        return self._log.chosen(told["workload"], workload.artifact_types) if workload is not None else {}
 
     def _refuse(self, run: str, reason: str, now: int) -> str:
         body = {"run": run, "attempt": attempt_of(self._log[run]), "how": "refused", "reason": reason}
