@@ -54,8 +54,9 @@ def test_near_texts_belong_together_across_pages_and_starts():
     texts = [sentence(number) for number in range(1000)]
     kept.take(*texts[:500])
     kept.take(*texts[500:])
-    kept.opened_again().take(*(varied(text, rng) for text in texts))
-    assert kept.groups() == [*range(1000), *range(1000)]
+    numbers = kept.opened_again().take(*(varied(text, rng) for text in texts))
+    assert kept.groups()[:1000] == list(range(1000))
+    assert [kept.groups()[number] for number in numbers] == list(range(1000))
 
 
 def test_within_one_page_too():
@@ -73,7 +74,7 @@ def test_what_is_near_to_what_is_near_belongs_together_and_few_pairs_are_kept():
     for start in range(0, 60, 20):
         kept.take(*(f"{base} number {number}" for number in range(start, start + 20)))
     assert set(kept.groups()) == {0}
-    assert len(kept.edges) == 59
+    assert len(kept.edges) == len(kept.written.keys) - 1 > 10
 
 
 def test_an_earlier_place_in_the_log_knows_less():

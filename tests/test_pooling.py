@@ -31,15 +31,11 @@ def world(tmp_path):
     made.close()
 
 
-def pooled(world, *needs, types=(), times=None, prepare=True, **how):
+def pooled(world, *needs, types=(), times=None, prepare=True, examples=None, at=None):
     if prepare:
         world.prepare()
-    return pool_of(
-        world.source(how.get("examples")),
-        Wanted(types, needs),
-        {} if times is None else times,
-        world.moment(how.get("at")),
-    )
+    times = {} if times is None else times
+    return pool_of(world.source(examples), Wanted(types, needs), times, world.moment(at))
 
 
 def ids(world, pool):
