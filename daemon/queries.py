@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from daemon.config_faults import Fault
     from daemon.event_reading import EventReader
     from daemon.night_outlook import NightOutlook, WorkloadOutlook
+    from daemon.run_telling import RunTold
     from daemon.settings_told import ValueTold
     from daemon.told import OutputTold, Told, ToldInFull
 
@@ -80,6 +81,7 @@ class Status:
         waiting_since: int | None = None,
         nights: NightOutlook | None = None,
         workloads: Sequence[WorkloadOutlook] = (),
+        runs: Sequence[RunTold] = (),
     ) -> None:
         self.state_dir = state_dir
         self.config_path = config_path
@@ -101,6 +103,7 @@ class Status:
         self.waiting_since = waiting_since
         self.nights = nights
         self.workloads = list(workloads)
+        self.runs = list(runs)
 
     @property
     def running(self) -> bool:
@@ -144,6 +147,7 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
     """The state of a folder; `table` is config.toml as it was read, `today` the UTC day as YYYY-MM-DD."""
     from daemon.config_checked import faults_of
     from daemon.night_outlook import outlooks_of
+    from daemon.run_telling import told_of
     from daemon.views.summary import read_summary
 
     summary = read_summary(f"{state_dir}/views.db")
@@ -175,6 +179,7 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         waiting_since=summary["waiting_since"],
         nights=nights,
         workloads=workloads,
+        runs=[told_of(state_dir, record) for record in summary["runs"]["unfinished"]],
     )
 
 
@@ -231,6 +236,20 @@ def export_size(state_dir: str, *, native: bool) -> int:
     from daemon.views.summary import read_summary
 
     return int(read_summary(f"{state_dir}/views.db")["outputs"])
+
+
+def runs_listed(state_dir: str) -> list[RunTold]:
+    """Every run, newest first."""
+    from daemon import run_telling
+
+    return run_telling.runs_listed(state_dir)
+
+
+def run_told(state_dir: str, run: str) -> RunTold | None:
+    """One run by its id or number; None where there is none."""
+    from daemon import run_telling
+
+    return run_telling.run_told(state_dir, run)
 
 
 def settings_told(config_path: Path | None, environ: Mapping[str, str]) -> list[ValueTold]:

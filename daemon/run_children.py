@@ -6,6 +6,7 @@ first. Which run is begun is `daemon.run_queue`'s.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -95,9 +96,12 @@ class RunChildren:
         return {entry.child.pid for entry in self._entries.values()}
 
     def kill(self, run: str) -> None:
-        """At once, where it has a child."""
+        """At once, where it has a child; also one of an earlier daemon that nobody has taken up yet."""
         if run in self._entries:
             self._entries[run].child.kill()
+        elif (child := found(folder_of(self._state_dir, run))) is not None:
+            child.kill()
+            child.close()
 
     def add(self, child: Child, until: int | None, now: int) -> None:
         """A child that was started just now; the log is told."""
@@ -247,12 +251,13 @@ class RunChildren:
 
     # Telling them to end
 
-    def ask_to_yield(self, reason: YieldReason, keep: str | None = None) -> list[str]:
-        """Each child is told once; not that of the workload `keep`."""
+    def ask_to_yield(self, reason: YieldReason, keep: Collection[str] = ()) -> list[str]:
+        """Each child is told once; of the window only those that it binds, and none of the workloads in `keep`."""
         told: list[str] = []
         for run, entry in self._entries.items():
-            kept = keep is not None and self._log[run]["plan"]["workload"] == keep
-            if not kept and entry.told is None:
+            plan = self._log[run]["plan"]
+            bound = reason != "window" or (plan["night"] is not None and plan["workload"] not in keep)
+            if bound and entry.told is None:
                 told += self._tell_to_stop(run, entry, reason)
         return told
 

@@ -1,23 +1,20 @@
-"""This file knows what of a run's folder may hold somebody's words, and takes it away when it has to go.
+"""This file knows whether a run would learn from somebody who was forgotten, and what a run that is over needs no more.
 
-Texts of derived examples, and whatever the child printed. A model that has learnt from somebody is not taken away here:
-it is told.
+A model that has learnt from somebody is not taken away here: it is told.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from daemon.event_log import EventLog
-from daemon.run_folder import RunFolder, run_folders
+from daemon.forgetting import told_pseudonyms
+from daemon.run_folder import RunFolder
 
 PAGE_EVENTS = 5000
-FORGOTTEN = "subject_forgotten/1"
 
 
 def erase_over(folder: RunFolder) -> None:
@@ -27,32 +24,10 @@ def erase_over(folder: RunFolder) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def erase_forgotten(state_dir: Path, log: EventLog, pseudonyms: Iterable[int]) -> int:
-    """Takes the words away from every run that was to learn from these; returns how many folders held them."""
-    wanted = set(pseudonyms)
-    paths = sorted(run_folders(state_dir).glob("run-*"))
-    keys = _output_keys(log, wanted) if paths and wanted else set()
-    held = [RunFolder(path) for path in paths if keys & _keys_of(log, RunFolder(path))]
-    for folder in held:
-        folder.erase_private()
-    return len(held)
-
-
 def holds_forgotten(log: EventLog, folder: RunFolder) -> bool:
     """Whether somebody was forgotten since the batch was formed whose output, or feedback, is in it."""
-    pseudonyms = {number for body in _forgettings(log, folder.spec().position) for number in body["pseudonyms"]}
+    pseudonyms = told_pseudonyms(log, after=folder.spec().position)
     return bool(pseudonyms) and bool(_output_keys(log, pseudonyms) & _keys_of(log, folder))
-
-
-def _forgettings(log: EventLog, after: int) -> list[dict[str, list[int]]]:
-    found = []
-    while rows := log.read_after(after, PAGE_EVENTS, ("seq", "kind")):
-        for seq, kind in rows:
-            if kind == FORGOTTEN:
-                ((body,),) = log.read_after(seq - 1, 1, ("body",))
-                found.append(json.loads(body))
-        after = rows[-1][0]
-    return found
 
 
 def _output_keys(log: EventLog, pseudonyms: set[int]) -> set[int]:

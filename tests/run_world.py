@@ -306,8 +306,8 @@ class World:
         self.told += self.queue.reap(now)
         if not starts:
             return
-        self.told += self.queue.plan(now, night)
-        self.told += self.queue.start_next(now, night)
+        self.told += self.queue.plan(now)
+        self.told += self.queue.start_next(now, night, ())
 
     def until(self, holds, **how):
         """Turns until that holds; AssertionError with what was told when it never does."""

@@ -1,4 +1,4 @@
-"""A real model in real children: paused by a closing window, killed and resumed, it ends with the same bits."""
+"""A real model in real children: paused, killed and resumed, it ends with the same bits."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_a_paused_run_ends_with_the_bits_of_one_that_was_not(world, whole):
         world.turn()
         step = world.of(number).checkpointed_step()
         world.until(world.at_step(step + more, number))
-        world.queue.ask_to_yield(world.clock.now(), "window")
+        world.queue.ask_to_yield(world.clock.now(), "person")
         world.until(world.is_("paused", number), starts=False)
     world.until(world.is_("finished", number))
     assert world.run(number)["pauses"] == 2

@@ -6,6 +6,7 @@ import argparse
 
 from daemon.cli.main import BAD_CONFIG, NoDaemon, add_config
 from daemon.cli.printing import age_of, complain, count_of, cut, folded, harmless, line_width, print_json, size_of
+from daemon.cli.run_words import run_document, run_words
 from daemon.moments import moment_of
 from daemon.queries import JUDGE_WANTED, SCHEMA, Status, status_of
 
@@ -143,6 +144,7 @@ def as_document(found: Status, now: int) -> dict[str, object]:
         },
         "nights": _nights_document(found, now),
         "workloads": [_workload_document(one) for one in found.workloads],
+        "runs": [run_document(one, now) for one in found.runs],
         "next_step": found.next_step,
     }
 
@@ -193,7 +195,7 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
     if found.redactions:
         facts["redacted"] = ", ".join(f"{name} ({file})" if file else name for name, file in found.redactions)
     lines = [f"{name:<11} {harmless(text)}" for name, text in facts.items()]
-    lines += _workloads(found, now, width) + _types(found, width)
+    lines += _workloads(found, now, width) + _runs(found, now, width) + _types(found, width)
     lines = [_middle_cut(line, width) if line.startswith("state ") else cut(line, width) for line in lines]
     return [*lines, "", *folded(f"next: {found.next_step}", width)] if found.next_step else lines
 
@@ -261,6 +263,16 @@ def _workloads(found: Status, now: int, width: int) -> list[str]:
     column = max(13, *(len(one.name) for one in found.workloads))
     lines = [f"{one.name:<{column}} {harmless(_workload(one, now))}" for one in found.workloads]
     return ["", f"{'workload':<{column}} newest batch", *(cut(line, width) for line in lines)]
+
+
+def _runs(found: Status, now: int, width: int) -> list[str]:
+    """What is not over; what is, `adaptd runs list` shows."""
+    if not found.runs:
+        return []
+    column = max(13, *(len(one.run) + 1 + len(str(one.plan.get("workload"))) for one in found.runs))
+    rows = [(f"{one.run} {one.plan.get('workload')}", run_words(one, now, found.nights)) for one in found.runs]
+    head = f"{'run':<{column}} how it stands"
+    return ["", head, *(cut(f"{harmless(name):<{column}} {harmless(words)}", width) for name, words in rows)]
 
 
 def _workload(one: WorkloadOutlook, now: int) -> str:
