@@ -24,6 +24,7 @@ from daemon.settings import Settings
 if TYPE_CHECKING:
     from daemon.views.batches import Batches
 
+NOTHING_LEFT = ("empty", "triggers", "nothing_left")
 LOOK_AGAIN_SECONDS = 60  # where more came, but not enough for the number that is waited for
 LOOK_IN_ANY_CASE_SECONDS = 600  # days pass, and a failing disk may be mended
 
@@ -156,9 +157,11 @@ class Forming:
 
 
 def _is_news(batches: Batches, workload: str, date: str | None, kind: str) -> bool:
-    """Once a night, and again when the reason is of another kind."""
+    """Once a night, and again when the reason is of another kind; that nothing is left after a batch is none."""
     last = batches.answers.get(workload)
-    return last is None or last.get("night") != date or last.get("kind") != kind
+    if last is None or last.get("night") != date:
+        return True
+    return kind not in NOTHING_LEFT if "batch" in last else last.get("kind") != kind
 
 
 def _body_of(workload: str, why_not: NotYet, date: str | None, position: int) -> Body:

@@ -47,8 +47,8 @@ def test_what_was_learnt_is_not_new_the_next_time(world):
     place = world()
     place.rate_learnt(10)
     place.turn()
-    answer = place.turn()
-    assert answer == NotFormed("sums", "0 of 10 new examples", news=True)
+    assert place.turn() == NotFormed("sums", "0 of 10 new examples", news=False)  # tonight was answered by the batch
+    assert place.turn("2026-11-26") == NotFormed("sums", "0 of 10 new examples", news=True)
     place.rate_learnt(10)
     assert place.turn() == Formed(2, "sums")
     body = place.bodies("batch_formed")[1]
@@ -247,12 +247,12 @@ def test_killed_before_any_write_the_next_daemon_ends_as_if_it_never_was(number,
         killed_at(place, number, patch)
         try:
             place.turn()
-            place.turn()
+            place.turn("2026-11-26")
         except Dies:
             pass
     place.reopen()
-    for _ in range(2):
-        place.turn()
+    place.turn()
+    place.turn("2026-11-26")
     assert [body["batch"] for body in place.bodies("batch_formed")] == [1]
     assert len(place.bodies("stage_failed")) == 1
     assert [body["kind"] for body in place.bodies("batch_not_formed")] == ["triggers"]
