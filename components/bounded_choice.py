@@ -24,11 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from components.bad_input import one_of, whole_number
-<<<<<<< HEAD
-from components.clustering import Clusters, Places, Rows, centres_in_haste, nearest
-=======
 from components.clustering import Places, Rows
->>>>>>> stages
 from components.large_pools import stretches
 from components.training_rows import TRAIN_RULES, choose_to_train
 
@@ -99,14 +95,6 @@ def _picked(
     vectors = fetch(places)
     if not vectors.shape[1]:
         return np.empty(0, np.int64), {}, 0
-<<<<<<< HEAD
-    if rule == "typical" and len(places) * seats > _IN_HASTE_ABOVE:
-        centres = centres_in_haste(vectors, min(seats, _CLUSTERS_IN_HASTE), rng)
-        clusters = Clusters(centres, *nearest(vectors, centres))
-        found = most_typical(vectors, clusters, np.empty(0, np.int64), seats)
-        return places[found.rows], found.terms(), len(places)
-=======
->>>>>>> stages
     own_labels = None if labels is None else labels[places]
     own_scores = None if scores is None else scores[places]
     choice = choose_to_train(vectors, seats, rule=rule, labels=own_labels, scores=own_scores, rng=rng)
