@@ -19,6 +19,7 @@ DAEMONS = (
     ("event_refused/1", {"reason": "its subject was forgotten"}),
     ("spool_finished/1", {"spool": "a-000001.ndjson", "bytes": 4096}),
     ("daemon_started/1", {"version": "0.1"}),
+    ("outputs_asked/1", {"outputs": [{"seq": 1, "propensity": 0.5}, {"seq": 4, "propensity": 0.25}]}),
     ("night_opened/1", {"date": "2026-11-20", "opens_at": 1, "closes_at": 2, "late": False}),
     ("night_opened/1", {"date": "2026-11-21", "opens_at": 3, "closes_at": 4, "late": True}),
     ("nights_paused/1", {"until": None, "reason": "a demonstration"}),
