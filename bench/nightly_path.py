@@ -4,8 +4,9 @@
 
 A log of 100,000 and of a million events, their views folded, an embedding for every output. Each round forms a batch in
 a process of its own, so that its peak memory is its own: triggers, pool, stages of the shipped preset with their texts,
-rows, hashes and the append. The peer does the same selection as one writes it in an afternoon: a loop over the rows of
-SQL, a dict for each output, sorted. Writes bench/results/nightly_path.json.
+rows, hashes and the append. Goals are held against CPU time of the process, so that other work on the machine disturbs
+less; it counts with one thread, and wall time is beside it. The peer does the same selection as one writes it in an
+afternoon: a loop over the rows of SQL, a dict for each output, sorted. Writes bench/results/nightly_path.json.
 """
 
 from __future__ import annotations
@@ -175,18 +176,18 @@ def measure(folder: Path, events: int, rounds: int) -> dict[str, Any]:
             runs[way].append(in_a_process(way, folder))
     for taken in runs.values():
         del taken[0]  # it warmed the disk's cache
-    ratios = [ours["wall"] / theirs["wall"] for ours, theirs in zip(runs["form"], runs["peer"], strict=True)]
+    ratios = [ours["cpu"] / theirs["cpu"] for ours, theirs in zip(runs["form"], runs["peer"], strict=True)]
     return {
         "events": events,
         "from_trigger_to_run_started": started,
-        "seconds": spread([run["wall"] for run in runs["form"]]),
+        "wall_seconds": spread([run["wall"] for run in runs["form"]]),
         "cpu_seconds": spread([run["cpu"] for run in runs["form"]]),
         "peak_mb": max(run["rss_mb"] for run in runs["form"]),
         "peak_before_mb": max(run["rss_before_mb"] for run in runs["form"]),
         "pool": runs["form"][-1]["pool"],
         "rows": runs["form"][-1]["rows"],
         "body_kb": runs["form"][-1]["body_kb"],
-        "peer_seconds": spread([run["wall"] for run in runs["peer"]]),
+        "peer_cpu_seconds": spread([run["cpu"] for run in runs["peer"]]),
         "peer_peak_mb": max(run["rss_mb"] for run in runs["peer"]),
         "of_the_peer": spread(ratios),
     }
@@ -269,14 +270,15 @@ def main() -> int:
     goals = {}
     for events, (seconds, megabytes) in GOALS.items():
         one = sizes[str(events)]
-        goals[f"seconds to form a batch from {events:,} events"] = goal(one["seconds"]["median"], seconds, at_most=True)
+        goals[f"CPU seconds to form a batch from {events:,} events"] = goal(
+            one["cpu_seconds"]["median"], seconds, at_most=True
+        )
         if megabytes is not None:
             goals[f"peak MB of it from {events:,} events"] = goal(one["peak_mb"], megabytes, at_most=True)
     goals["share of a core of an idle daemon"] = goal(idle["share_of_a_core"], 0.01, at_most=True)
     goals["resident MB of an idle daemon"] = goal(idle["resident_mb"], 150.0, at_most=True)
-    goals["seconds from a satisfied trigger to run_started"] = goal(
-        sizes[str(SIZES[-1])]["from_trigger_to_run_started"] or 1e9, 5.0, at_most=True
-    )
+    started = sizes[str(SIZES[-1])]["from_trigger_to_run_started"] or 1e9
+    goals["seconds from a satisfied trigger to run_started"] = goal(started, 5.0, at_most=True)
     peer_told = "a loop over the rows of SQL, a dict for each output (bench/nightly_path.py, peer)"
     write_json(options.json, {"peer": peer_told, "goals": goals, "sizes": sizes, "idle": idle})
     show_goals(goals)
