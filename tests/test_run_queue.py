@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from daemon import forgetting
 from daemon.event_kinds import RUN_CANCELLED
 from daemon.night_parts import NoSuchRun, NothingToCancel
 from daemon.night_settings import WorkloadSettings
@@ -419,8 +420,6 @@ def test_a_daemon_killed_between_cancelling_and_its_deed_is_followed_by_one_that
 
 def test_a_run_that_would_learn_from_somebody_forgotten_is_cancelled(world):
     """By any event of theirs on an output of the batch; the texts in its folder are gone."""
-    from daemon import forgetting
-
     world.rate(3, subject="ann")
     world.batches.add()
     world.turn()
@@ -433,9 +432,19 @@ def test_a_run_that_would_learn_from_somebody_forgotten_is_cancelled(world):
     assert not (world.of().path / "derived.jsonl").exists()
 
 
-def test_forgetting_somebody_else_cancels_nothing(world):
-    from daemon import forgetting
+def test_what_a_child_printed_goes_with_a_subject_that_it_learnt_from(world):
+    """A workload may print what it reads; the output of others stays."""
+    world.batches.add()
+    world.until(world.is_("finished"))
+    world.rate(3, subject="ann")
+    world.batches.add()
+    world.until(world.is_("finished", 2))
+    forgetting.forget(world.state, "ann", world.clock.now(), world.chance)
+    assert world.of(2).out_log.read_text() == ""
+    assert "hello" in world.of(1).out_log.read_text()
 
+
+def test_forgetting_somebody_else_cancels_nothing(world):
     world.batches.add()
     world.queue.plan(NOW)
     world.rate(3, subject="ann")
