@@ -256,7 +256,7 @@ class RunChildren:
         told: list[str] = []
         for run, entry in self._entries.items():
             plan = self._log[run]["plan"]
-            bound = reason != "window" or (plan["night"] is not None and plan["workload"] not in keep)
+            bound = reason != "window" or (plan.get("night") is not None and plan["workload"] not in keep)
             if bound and entry.told is None:
                 told += self._tell_to_stop(run, entry, reason)
         return told
