@@ -52,7 +52,7 @@ def test_a_healthy_place_is_told_line_by_line(folder, capsys):
     names = [line.split()[1] for line in lines if not line.startswith(" ")]
     assert names == [
         *("config", "sqlite", "disk", "clock", "permissions", "modules", "installed"),
-        *("spool", "quarantine", "feedback", "views", "runs", "forgetting", "redaction", "torch", "gpu"),
+        *("spool", "quarantine", "feedback", "views", "runs", "forgetting", "prepared", "redaction", "torch", "gpu"),
     ]
     assert "ok    permissions  databases 0600 or 0640, folder its owner's, spool 2770" in lines
     assert any(line.startswith("warn  quarantine   1 came that could not be taken in") for line in lines)
