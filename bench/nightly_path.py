@@ -62,7 +62,7 @@ class Stored:
         places = np.minimum(np.searchsorted(self._seqs, seqs), len(self._seqs) - 1)
         return np.where(self._seqs[places] == seqs, places, -1)
 
-    def near(self, seqs: Any, position: int) -> Any:
+    def near(self, seqs: Any, _position: int) -> Any:
         return np.zeros(len(seqs), np.bool_)
 
     def embeddings(self, rows: Any) -> Any:

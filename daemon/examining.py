@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 from daemon import import_origins
 from daemon.clock_and_chance import Clock
+from daemon.config_faults import BadConfig
 from daemon.moments import moment_of
-from daemon.queries import Status, read_log
+from daemon.queries import Status, config_faults, read_log
 from daemon.state_folder import BESIDE, DATABASES, SPOOL_MODE, STATE_MODE
 from daemon.state_lock import running_pid
 
@@ -47,6 +48,7 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
     """Everything, in the order in which it is put right."""
     return [
         configuration(status.config_faults),
+        *workloads(status),
         sqlite(sqlite3.sqlite_version_info),
         disk(shutil.disk_usage(_existing(state_dir)).free),
         time_of_day(clock.now(), read_log(str(state_dir / "events.db")).newest_at),
@@ -69,6 +71,20 @@ def configuration(faults: Sequence[str]) -> Finding:
         found = f"wrong in {len(faults)} places, the first: {faults[0]}" if faults[1:] else faults[0]
         return Finding("config", BAD, found, "correct it: `adaptd config check` names every place")
     return Finding("config", OK, "every key and value can be used")
+
+
+def workloads(status: Status) -> Iterator[Finding]:
+    """What they name is loaded to see whether it can be; nothing is said where there is none."""
+    if not status.workloads:
+        return
+    path = Path(status.config_path) if status.config_path else None
+    faults = BadConfig(path, config_faults(path, os.environ)).lines()
+    if faults:
+        found = f"wrong in {len(faults)} places, the first: {faults[0]}" if faults[1:] else faults[0]
+        yield Finding("workloads", BAD, found, "correct it: `adaptd config check` names every place")
+    else:
+        names = ", ".join(one.name for one in status.workloads)
+        yield Finding("workloads", OK, f"{names}: plugins and stages can be used")
 
 
 def sqlite(version: tuple[int, ...]) -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,7 @@ from daemon.telling import Tell, silent
 
 PAGE_EVENTS = 5000
 BEGUN = "forgetting"
+MEMORIES = "derived/stages"
 
 
 class KnowsOutputs(Protocol):
@@ -163,6 +165,7 @@ def _erase_derived(place: Place, intent: Intent) -> tuple[int, Sequence[str]]:
     outputs = place.views.examples.outputs_under(np.array(intent.pseudonyms, np.int64)).tolist()
     try:
         erase_trials(place.state_dir)
+        shutil.rmtree(place.state_dir / MEMORIES, ignore_errors=True)  # what stages remember may be anybody's words
         texts = erase_derived_texts(place.state_dir, outputs)
         return texts + derived.erase(place.state_dir, intent.pseudonyms), ()
     except OSError as error:

@@ -20,6 +20,7 @@ from daemon.plugin_loading import load
 from daemon.settings import Settings
 from daemon.tuning import Asked, DeviceTaken, TunedAlready, tune
 from daemon.tuning_space import CannotTune, space_of
+from daemon.views.chosen import Chosen
 from tests.derived_world import DerivedWorld
 from tests.intake_world import feedback, output
 
@@ -204,7 +205,7 @@ def test_a_choice_is_one_event_however_often_it_is_handed_over(world):
     for _ in range(2):
         assert settings_choosing.take_choice(place, ["support"], chosen, "id-2") == chosen
     assert world.state.log.head().seq == before + 1
-    assert world.state.views.chosen.settings_for("support") == {"learning_rate": 0.03}
+    assert world.state.views.of(Chosen).settings_for("support") == {"learning_rate": 0.03}
     with pytest.raises(NoSuchWorkload):
         settings_choosing.take_choice(place, ["other"], chosen, "id-3")
     for wrong in ({"score": "high"}, {"settings": {"learning_rate": "rm"}}, {"trials": None}):

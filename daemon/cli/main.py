@@ -41,6 +41,11 @@ VERBS = {
     "resume": ("daemon.cli.nights", "end a pause"),
     "cancel": ("daemon.cli.nights", "end a run for good"),
     "plugins": ("daemon.cli.plugins", "stages and workloads: list, show, check, begin a new one"),
+    "batch": (
+        "daemon.cli.batch",
+        "what was learnt, what tonight would learn, and why: list, show, explain",
+    ),
+    "runs": ("daemon.cli.runs", "what was trained, is, and will be: list, show, logs, compare"),
     "doctor": ("daemon.cli.examining", "look for what may be wrong, and say what to do about it"),
     "bugreport": ("daemon.cli.reporting", "what to send to adaptd's authors; no texts in it"),
     "config": ("daemon.cli.configuring", "check the configuration, show what holds and who says so"),

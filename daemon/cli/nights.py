@@ -18,8 +18,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     """The options of `train` and of the verb below it."""
     parser.epilog = (
         "examples:\n  adaptd train now                    every workload\n  adaptd train now support\n\n"
-        "Needs no window and no trigger. Exit codes: 0 it is asked for, and `adaptd status`\n"
-        "shows what comes of it; 4 there is no such workload; 75 nights are paused."
+        "Needs no window and no trigger; `adaptd status` shows what comes of it. Exit\n"
+        "codes: 0 it is asked for, 4 there is no such workload, 75 nights are paused."
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, dest="verb")
     now = verbs.add_parser("now", help="train as soon as the daemon can, in or out of the window")

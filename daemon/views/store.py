@@ -168,16 +168,6 @@ class Views:
         """The newest event that all views have."""
         return min(kept.position for kept in self.kept)
 
-    @property
-    def runs(self) -> Runs:
-        """Every run, as of the last `catch_up`."""
-        return next(kept.fold for kept in self.kept if isinstance(kept.fold, Runs))
-
-    @property
-    def chosen(self) -> Chosen:
-        """What searches have chosen, as of the last `catch_up`."""
-        return next(kept.fold for kept in self.kept if isinstance(kept.fold, Chosen))
-
     def digests(self) -> dict[str, str]:
         """A hash of each view's state; equal for equal logs, however they were folded."""
         return {kept.fold.name: kept.fold.digest() for kept in self.kept}
