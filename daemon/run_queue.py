@@ -76,7 +76,7 @@ class RunQueue:
         if not plans:
             return None
         try:
-            plan = run_planning.plan_of("", told, self._config, self._place.beside)
+            plan = run_planning.plan_of("", told, self._config, self._place.beside, self._chosen(told))
         except AdaptdError:
             return None
         same = ("workload", "plugin", "mode", "settings", "base_model")
@@ -95,7 +95,7 @@ class RunQueue:
     def _plan(self, run: str, told: Mapping[str, Any], now: int) -> str:
         formed = self._rebuilt(told["batch"])
         try:
-            body = run_planning.plan_of(run, told, self._config, self._place.beside)
+            body = run_planning.plan_of(run, told, self._config, self._place.beside, self._chosen(told))
             if isinstance(formed, str):
                 raise run_planning.NotPlanned(formed)
         except AdaptdError as error:
@@ -110,6 +110,11 @@ class RunQueue:
             return self._batches.rebuild(batch)
         except AdaptdError as error:  # somebody took away what it was formed with
             return f"batch {batch}: {error}"
+
+    def _chosen(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """What a search has chosen for the batch's workload."""
+        workload = self._config.workloads.get(told["workload"])
+        return self._log.chosen(told["workload"], workload.artifact_types) if workload is not None else {}
 
     def _refuse(self, run: str, reason: str, now: int) -> str:
         body = {"run": run, "attempt": attempt_of(self._log[run]), "how": "refused", "reason": reason}

@@ -42,6 +42,8 @@ DAEMONS = (
     ("nights_paused/1", {"until": None, "reason": "a demonstration"}),
     ("nights_resumed/1", {}),
     ("training_asked/1", {"workload": "support"}),
+    ("settings_chosen/1", {"workload": "support", "artifact_type": None, "settings": {"epochs": 3}, "score": 0.5}),
+    ("settings_chosen/1", {"workload": "support", "artifact_type": "erd", "settings": {"epochs": 9}, "score": 0.7}),
     ("batch_not_formed/1", {"workload": "support", "night": None, "reason": "nothing new", "asked": True}),
 )
 
