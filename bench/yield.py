@@ -93,22 +93,27 @@ def by_children(count):
         world.queue.follow(world.config)
         world.batches.add("line")
         world.until(world.is_("finished"))
-        whole = (world.of(1).model / "model.safetensors").read_bytes()
         number, same = world.batches.add("line"), []
         while len(gone) < count:
             world.turn()
             step = world.of(number).checkpointed_step() + rng.randrange(5, 60)
-            world.until(lambda number=number, step=step: world.at_step(step, number)() or not world.children)
-            if not world.children:
-                same.append((world.of(number).model / "model.safetensors").read_bytes() == whole)
+            further, over = world.at_step(step, number), world.is_("finished", number)
+            world.until(lambda further=further, over=over: further() or over())
+            seconds = None if over() else _seconds_to_end(world, number, by_term=len(gone) % 2 == 1)
+            world.until(lambda: not world.children, starts=False)
+            if over():  # it came to its end before it heard
+                same.append(_model(world, number) == _model(world, 1))
                 number = world.batches.add("line")
-                continue
-            gone.append(_seconds_to_end(world, number, by_term=len(gone) % 2 == 1))
-            world.until(world.is_("paused", number), starts=False)
-            saving.append(world.run(number)["checkpoint_seconds"])
+            else:
+                gone.append(seconds)
+                saving.append(world.run(number)["checkpoint_seconds"])
         world.until(world.is_("finished", number))
-        same.append((world.of(number).model / "model.safetensors").read_bytes() == whole)
+        same.append(_model(world, number) == _model(world, 1))
     return gone, saving, all(same)
+
+
+def _model(world, number):
+    return (world.of(number).model / "model.safetensors").read_bytes()
 
 
 def _seconds_to_end(world, number, *, by_term):

@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.set_inheritable(options.lease, False)
     with suppress(OSError):
         os.nice(NICENESS)
-    heart = Heart(folder, start, lambda: told.stop, start.seconds)
+    heart = Heart(folder, start, lambda: told.stop)
     heart.take_up(folder.progress(), from_step)
     heart.beat(now=True)
     print(f"{folder.run}, start {start.start} on {start.device}, from step {from_step}", flush=True)

@@ -32,6 +32,9 @@ STOP_PATIENCE_SECONDS = 30
 LOOK_AT_GPU_SECONDS = 2
 
 
+AView = TypeVar("AView")
+
+
 class Folds(Protocol):
     """The part of the views that runs need."""
 
@@ -262,7 +265,7 @@ class RunChildren:
         told: list[str] = []
         for run, entry in self._entries.items():
             plan = self._log[run]["plan"]
-            bound = reason != "window" or (plan["night"] is not None and plan["workload"] not in keep)
+            bound = reason != "window" or (plan.get("night") is not None and plan["workload"] not in keep)
             if bound and entry.told is None:
                 told += self._tell_to_stop(run, entry, reason)
         return told

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daemon import settings_choosing, tuning
+from daemon import forgetting, settings_choosing, tuning
 from daemon.asking_nights import NoSuchWorkload, Place
 from daemon.clock_and_chance import SeededChance
 from daemon.night_settings import DeviceSettings, WorkloadSettings
@@ -123,6 +123,18 @@ def test_nothing_but_numbers_is_left(world):
     world.tune(trials=1)
     left = {path.name for path in (world.state_dir / "tuning/support/any").iterdir()}
     assert left == {"lock", "out.log", "study.json", "study.sqlite3"}
+
+
+def test_forgetting_takes_away_what_a_killed_search_has_left(world):
+    """Its last trial's model, and what that printed."""
+    left = world.state_dir / "tuning/support/any"
+    (left / "trial/out").mkdir(parents=True)
+    (left / "trial/out/model.safetensors").write_text("learnt from somebody")
+    (left / "out.log").write_text("somebody's words")
+    world.send(output("of-somebody", input="x", output="refund", subject="somebody"))
+    forgetting.forget(world.state, "somebody", world.clock.now(), SeededChance(3))
+    world.prepare()
+    assert list(left.iterdir()) == []
 
 
 def killed_search(world, after):

@@ -19,11 +19,12 @@ def add_tune(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n  adaptd tune support\n  adaptd tune support --artifact-type erd --trials 50\n"
         "  adaptd tune support --minutes 30\n\n"
-        "Each trial trains on what may be learnt, and is scored on what training validates\n"
-        "on; nothing that judges models is looked at. The settings that hold now are the\n"
-        "first trial. Later runs begin from what was chosen; what config.toml names still\n"
-        "wins. A search that was ended goes on with the same command.\n"
-        "Exit codes: 0 chosen, 1 nothing to search with, 4 no such workload, 75 try later."
+        "Each trial trains on what may be learnt, and is scored on what training\n"
+        "validates on; nothing that judges models is looked at. The settings that hold\n"
+        "now are the first trial. Later runs begin from what was chosen; what\n"
+        "config.toml names still wins. A search that was ended goes on with the same\n"
+        "command.\n"
+        "Exit codes: 0 chosen, 1 nothing to search with, 4 no such workload, 75 not now."
     )
     parser.add_argument("workload", metavar="WORKLOAD", help="one of config.toml")
     parser.add_argument("--artifact-type", metavar="TYPE", help="from and for that type alone")
