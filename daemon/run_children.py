@@ -32,9 +32,6 @@ STOP_PATIENCE_SECONDS = 30
 LOOK_AT_GPU_SECONDS = 2
 
 
-AView = TypeVar("AView")
-
-
 class Folds(Protocol):
     """The part of the views that runs need."""
 

@@ -24,10 +24,6 @@ DAEMONS = (
     ("event_refused/1", {"reason": "its subject was forgotten"}),
     ("spool_finished/1", {"spool": "a-000001.ndjson", "bytes": 4096}),
     ("daemon_started/1", {"version": "0.1"}),
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
->>>>>>> runs
     ("subject_forgotten/1", {"mark": "00", "pseudonyms": [5], "events": 1}),
     ("run_planned/1", {"run": "run-0001", "batch": 1, "batch_hash": "ab", "workload": "support", "seed": 1}),
     ("run_planned/1", {"run": "run-0002", "batch": 2, "batch_hash": "cd", "workload": "support", "seed": 2}),
@@ -40,13 +36,7 @@ DAEMONS = (
     ("batch_formed/1", BATCH),
     ("batch_not_formed/1", {"workload": "chat", "night": "2026-11-25", "kind": "triggers", "reason": "3 of 20"}),
     ("stage_failed/1", {"workload": "sbert", "stage": "freshest", "reason": "ValueError at freshest.py:3"}),
-<<<<<<< HEAD
-=======
     ("outputs_asked/1", {"outputs": [{"seq": 1, "propensity": 0.5}, {"seq": 4, "propensity": 0.25}]}),
->>>>>>> derived
-=======
-    ("outputs_asked/1", {"outputs": [{"seq": 1, "propensity": 0.5}, {"seq": 4, "propensity": 0.25}]}),
->>>>>>> runs
     ("night_opened/1", {"date": "2026-11-20", "opens_at": 1, "closes_at": 2, "late": False}),
     ("night_opened/1", {"date": "2026-11-21", "opens_at": 3, "closes_at": 4, "late": True}),
     ("nights_paused/1", {"until": None, "reason": "a demonstration"}),
