@@ -60,6 +60,7 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
         feedback(status, clock.now()),
         views(status),
         unfinished_forgetting(state_dir),
+        prepared(state_dir),
         redaction(status),
         torch(),
         gpu(),
@@ -232,6 +233,22 @@ def unfinished_forgetting(state_dir: Path) -> Finding:
     if not (state_dir / "forgetting").exists():
         return Finding("forgetting", OK, "nothing is half done")
     return Finding("forgetting", BAD, "a forgetting is not finished", "start the daemon, which goes on: adaptd run")
+
+
+def prepared(state_dir: Path) -> Finding:
+    """Which model makes the vectors of inputs, and how far it got; hashing in its place knows spelling alone."""
+    from daemon.derived import FOLDER, FOLDER_MODE, open_derived
+
+    folder = state_dir / FOLDER
+    if folder.is_dir() and (_mode(folder) & ~FOLDER_MODE & 0o777):
+        return Finding("prepared", BAD, f"{folder}: mode {_mode(folder):04o}", f"chmod {FOLDER_MODE:04o} {folder}")
+    derived = open_derived(state_dir)
+    if derived is None:
+        return Finding("prepared", OK, "nothing yet; a night prepares what it needs")
+    found = f"up to event {derived.position}: {derived.about.described}"
+    if derived.about.fell_back:
+        return Finding("prepared", WARN, found, "install the model that embeddings.model names, or name another")
+    return Finding("prepared", OK, found)
 
 
 def redaction(status: Status) -> Finding:

