@@ -220,3 +220,30 @@ def test_a_night_that_the_view_has_forgotten_is_not_opened_twice(world):
     world.views.of(type(world.book()))._nights.clear()
     assert world.turn(NIGHT + 1).failure is None
     assert len(world.told(NIGHT_OPENED)) == 1
+    assert len(world.forms.seen) == 2, "its window is open all the same"
+
+
+def test_a_late_night_that_the_view_has_forgotten_does_not_come_again():
+    """Its window is long over, and the log knows that it was opened."""
+    world = World(settings_for(catch_up="at_once"))
+    noon = at(2026, 11, 21, 12)
+    world.start(noon)
+    world.turn(noon)
+    world.views.of(type(world.book()))._nights.clear()
+    assert world.turn(noon + 6 * HOUR) == ((), None)
+    assert len(world.forms.seen) == 1
+
+
+def test_what_a_turn_did_is_in_the_views_after_it(world):
+    """The next step, and whoever comes next, sees it."""
+    world.forms.ready = {"support"}
+    world.turn(NIGHT)
+    assert world.views.position == world.log.head().seq == 2
+
+
+def test_by_day_what_prepares_is_stopped(world):
+    """A window that ended ends its child, too."""
+    world.turn(NIGHT)
+    assert world.prepares.stops == 0
+    world.turn(MORNING)
+    assert world.prepares.stops == 1

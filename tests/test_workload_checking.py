@@ -194,3 +194,10 @@ def test_a_stage_of_the_preset_that_is_wrong_is_told_at_its_table(folder):
     (fault,) = faults_of(folder, text)
     told = "config.toml:4:16: workloads.support.stage.size_batch.max_examples: Expected `int`, got `str`, found 'x'"
     assert fault == told
+
+
+def test_what_is_not_said_is_told_at_the_table_that_does_not_say_it(folder):
+    """Without a plugin the workload's own name counts."""
+    (fault,) = faults_of(folder, "[adaptd]\n[workloads.support]\nstages = []\n")
+    assert fault.startswith("config.toml:2:12: workloads.support.plugin: expected one of ")
+    assert fault.endswith("found no workload of that name")
