@@ -66,6 +66,7 @@ plugin = "tiny_classifier"
 
 def make_batch(folder):
     """And then a workload was configured, and its first batch formed by hand: of the one example that there is."""
+    from daemon.derived import owned
     from daemon.night_building import forming_of
     from daemon.prepare_child import prepare
 
@@ -74,8 +75,8 @@ def make_batch(folder):
     settings = read_settings(config, {})
     with open_state(folder / "state", settings, StoppedClock(NOW), SeededChance(8)) as state:
         state.views.catch_up()
-        (folder / "state" / "derived").mkdir(exist_ok=True)
-        prepare(folder / "state", {"model": "hashing", "up_to": state.log.head().seq})
+        with owned(folder / "state"):
+            prepare(folder / "state", {"model": "hashing", "up_to": state.log.head().seq})
         forming_of(state, settings, folder, SeededChance(9)).turn(NOW, None, "sums", asked=True)
     return folder
 
