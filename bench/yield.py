@@ -19,10 +19,10 @@ from daemon.night_settings import WorkloadSettings
 from tests.run_world import Config, World
 
 YIELDS = 100
-CHILDREN = 24
+CHILDREN = 20
 MOST_SECONDS = 2.0
 SIZES = {"tiny (17k parameters)": (512, 32), "small (4.2M parameters)": (2048, 2048)}
-STEPS = {"steps": 900, "every": 100, "pause": 0.01}
+STEPS = {"steps": 700, "every": 100, "pause": 0.01}
 
 
 def in_process(width, hidden, yields):
@@ -47,7 +47,9 @@ def in_process(width, hidden, yields):
         collate=lambda rows, _rng: rows,
         losses=lambda net, rows, _part: {"square": (net(x[rows])[:, 0] - y[rows]).square()},
     )
-    plan = Plan(max_steps=4 * yields, batch_size=8, learning_rate=1e-3)
+    plan = Plan(
+        max_steps=4 * yields, batch_size=8, learning_rate=1e-5
+    )  # so low that it goes on for as long as is needed
     rng, saving, times = random.Random(5), [], []
     save = checkpoints.save
 
@@ -93,22 +95,27 @@ def by_children(count):
         world.queue.follow(world.config)
         world.batches.add("line")
         world.until(world.is_("finished"))
-        whole = (world.of(1).model / "model.safetensors").read_bytes()
         number, same = world.batches.add("line"), []
         while len(gone) < count:
             world.turn()
             step = world.of(number).checkpointed_step() + rng.randrange(5, 60)
-            world.until(lambda number=number, step=step: world.at_step(step, number)() or not world.children)
-            if not world.children:
-                same.append((world.of(number).model / "model.safetensors").read_bytes() == whole)
+            further, over = world.at_step(step, number), world.is_("finished", number)
+            world.until(lambda further=further, over=over: further() or over())
+            seconds = None if over() else _seconds_to_end(world, number, by_term=len(gone) % 2 == 1)
+            world.until(lambda: not world.children, starts=False)
+            if over():  # it came to its end before it heard
+                same.append(_model(world, number) == _model(world, 1))
                 number = world.batches.add("line")
-                continue
-            gone.append(_seconds_to_end(world, number, by_term=len(gone) % 2 == 1))
-            world.until(world.is_("paused", number), starts=False)
-            saving.append(world.run(number)["checkpoint_seconds"])
+            else:
+                gone.append(seconds)
+                saving.append(world.run(number)["checkpoint_seconds"])
         world.until(world.is_("finished", number))
-        same.append((world.of(number).model / "model.safetensors").read_bytes() == whole)
+        same.append(_model(world, number) == _model(world, 1))
     return gone, saving, all(same)
+
+
+def _model(world, number):
+    return (world.of(number).model / "model.safetensors").read_bytes()
 
 
 def _seconds_to_end(world, number, *, by_term):

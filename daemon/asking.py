@@ -18,6 +18,7 @@ from adaptd.errors import AdaptdError
 from adaptd.plugin.moment import Moment
 from adaptd.plugin.pool import Pool
 from components.asking import choose_to_ask
+from components.bad_input import BadInput
 from daemon.clock_and_chance import Chance
 from daemon.derived import open_derived
 from daemon.event_kinds import OUTPUTS_ASKED, own_event
@@ -114,7 +115,11 @@ def _by_worth(pool: Pool, rated: Pool, limit: int, moment: Moment, of: int) -> C
     scores = np.where(np.isnan(rated["score"]), 50 * (1 + rated["worth"]), rated["score"])
     known = np.flatnonzero(~np.isnan(scores) & (rated["embedding_row"] >= 0))[-MOST_RATED:]
     points = np.concatenate((rated.embeddings(known), pool.embeddings(np.arange(len(pool)))))
-    choice = choose_to_ask(points, min(limit, len(pool)), labelled=np.arange(len(known)), scores=scores[known], rng=rng)
+    try:
+        labelled = np.arange(len(known))
+        choice = choose_to_ask(points, min(limit, len(pool)), labelled=labelled, scores=scores[known], rng=rng)
+    except BadInput as error:
+        raise CannotAsk(f"ask: {error}") from None
     why = [choice.why(place) for place in range(len(choice.rows))]
     return Chosen(pool, choice.rows - len(known), why, 1.0, of, f"{choice.strategy}, {choice.how}")
 

@@ -20,9 +20,15 @@ PAUSE_REASONS = ("window", "person", "device", "daemon")
 class Heart:
     """Of one start. `stopped_by` is why the training was told to stop, None when it was not."""
 
-    def __init__(self, folder: RunFolder, start: Start, told: Callable[[], bool], seconds: float | None) -> None:
-        self._folder, self._start, self._told = folder, start, told
-        self._began = time.monotonic()
+    def __init__(
+        self,
+        folder: RunFolder,
+        start: Start,
+        told: Callable[[], bool],
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder, self._start, self._told, self._elapsed = folder, start, told, elapsed
+        self._began, seconds = elapsed(), start.seconds
         self._until = None if seconds is None else self._began + seconds
         self._beats, self._written = 0, -math.inf
         self._first: tuple[int, float] | None = None  # step and time of the first figures
@@ -45,21 +51,21 @@ class Heart:
     @property
     def seconds(self) -> float:
         """Since this start."""
-        return time.monotonic() - self._began
+        return self._elapsed() - self._began
 
     @property
     def rate(self) -> float | None:
         """Steps a second, from the first figures on: what is done before is not the steps' doing."""
         if self._first is None or self.step <= self._first[0]:
             return None
-        return (self.step - self._first[0]) / max(1e-6, time.monotonic() - self._first[1])
+        return (self.step - self._first[0]) / max(1e-6, self._elapsed() - self._first[1])
 
     def log(self, figures: Mapping[str, float]) -> None:
         """What the training tells: `step`, `steps` and `loss` are kept."""
         step, steps, loss = (_finite(figures.get(name)) for name in ("step", "steps", "loss"))
         if step is not None:
             self.step = int(step)
-            self._first = self._first or (self.step, time.monotonic())
+            self._first = self._first or (self.step, self._elapsed())
         self.steps = self.steps if steps is None else int(steps)
         if loss is not None:
             self.loss = loss
@@ -78,7 +84,7 @@ class Heart:
         """Whether the daemon, a signal or the end of the window says so; once yes, always yes."""
         self.beat()
         if self.stopped_by is None:
-            self.stopped_by, self.stopped_at = self._wish(), time.monotonic()
+            self.stopped_by, self.stopped_at = self._wish(), self._elapsed()
         return self.stopped_by is not None
 
     def _wish(self) -> str | None:
@@ -87,11 +93,11 @@ class Heart:
             return reason if reason in PAUSE_REASONS else "person"
         if self._told():
             return "daemon"
-        return "window" if self._until is not None and time.monotonic() >= self._until else None
+        return "window" if self._until is not None and self._elapsed() >= self._until else None
 
     def beat(self, *, now: bool = False) -> None:
         """Writes how far it is, unless that was just done."""
-        moment = time.monotonic()
+        moment = self._elapsed()
         if not now and moment - self._written < EVERY_SECONDS:
             return
         self._written, self._beats = moment, self._beats + 1
@@ -116,7 +122,7 @@ class Heart:
         """From the wish to now; None without a wish."""
         if self.stopped_by is None or self.stopped_at is None:
             return None
-        return round(time.monotonic() - self.stopped_at, 3)
+        return round(self._elapsed() - self.stopped_at, 3)
 
 
 def _finite(value: float | None) -> float | None:

@@ -6,10 +6,10 @@ first. Which run is begun is `daemon.run_queue`'s.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from daemon.clock_and_chance import MICROSECONDS, Chance
 from daemon.device import Gpu, Watch
@@ -21,6 +21,7 @@ from daemon.run_folder import BadRunFolder, RunFolder, folder_of, run_folders
 from daemon.run_outcomes import End, attempt_of, outcome
 from daemon.run_planning import RunConfig
 from daemon.run_process import Child, Ended, found
+from daemon.views.chosen import Chosen
 from daemon.views.runs import OVER, Record, Runs
 
 MOST_SILENCE_A_TURN = 60 * MICROSECONDS
@@ -30,10 +31,13 @@ STOP_PATIENCE_SECONDS = 30
 LOOK_AT_GPU_SECONDS = 2
 
 
+AView = TypeVar("AView")
+
+
 class Folds(Protocol):
     """The part of the views that runs need."""
 
-    def of(self, kind: type[Runs]) -> Runs: ...
+    def of(self, kind: type[AView]) -> AView: ...
     def catch_up(self, max_events: int | None = None) -> int: ...
 
 
@@ -51,6 +55,10 @@ class RunLog:
     @property
     def view(self) -> Runs:
         return self._views.of(Runs)
+
+    def chosen(self, workload: str, artifact_types: Sequence[str]) -> dict[str, Any]:
+        """The settings that a search has chosen for it last; none where there was no search."""
+        return self._views.of(Chosen).settings_for(workload, artifact_types)
 
     def __getitem__(self, run: str) -> Record:
         return self.view.by_id[run]
@@ -256,7 +264,7 @@ class RunChildren:
         told: list[str] = []
         for run, entry in self._entries.items():
             plan = self._log[run]["plan"]
-            bound = reason != "window" or (plan["night"] is not None and plan["workload"] not in keep)
+            bound = reason != "window" or (plan.get("night") is not None and plan["workload"] not in keep)
             if bound and entry.told is None:
                 told += self._tell_to_stop(run, entry, reason)
         return told

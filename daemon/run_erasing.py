@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -86,15 +87,47 @@ def _seqs(path: Path) -> list[int]:
     return seqs
 
 
+def erase_trials(state_dir: Path) -> None:
+    """What a search that was killed may have left of its last trial: a model, and what the trial printed."""
+    for folder in (state_dir / "tuning").glob("*/*"):
+        shutil.rmtree(folder / "trial", ignore_errors=True)
+        (folder / "out.log").unlink(missing_ok=True)
+
+
 # Line by line
 
-RUNS, DERIVED_TEXTS = "runs", "derived.jsonl"
+RUNS, DERIVED_TEXTS, PRINTED = "runs", "derived.jsonl", "out.log"
 
 
 def erase_derived_texts(state_dir: Path, outputs: Collection[int]) -> int:
     """Overwrites every text that was derived from these outputs, by their numbers; returns how many there were."""
     wanted = frozenset(outputs)
     return sum(_erase(path, wanted) for path in sorted((state_dir / RUNS).glob(f"*/{DERIVED_TEXTS}"))) if wanted else 0
+
+
+def erase_printed(state_dir: Path, outputs: Collection[int]) -> int:
+    """Empties what the processes of runs printed that learn from these outputs; returns of how many runs.
+
+    A workload may print what it reads. A child that still runs goes on at the file's new end.
+    """
+    paths = sorted((state_dir / RUNS).glob(f"*/{PRINTED}")) if outputs else []
+    mine = [path for path in paths if path.stat().st_size and not outputs_of(path.parent).isdisjoint(outputs)]
+    for path in mine:
+        os.truncate(path, 0)
+    return len(mine)
+
+
+def outputs_of(folder: Path) -> set[int]:
+    """The outputs that a run's folder learns from or stops by, by their numbers; none where it cannot be read."""
+    found: set[int] = set()
+    for name in ("columns", "validation"):
+        try:
+            with (folder / f"{name}.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                both = np.concatenate([stored["example"], stored["derived_from"]])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            continue
+        found.update(both[both > 0].tolist())
+    return found
 
 
 def _erase(path: Path, wanted: frozenset[int]) -> int:

@@ -208,7 +208,7 @@ class RunFolder:
 
     def clear_for(self, start: Start) -> None:
         """Makes the folder ready for a start: nothing of the one before is taken for its word."""
-        for name in ("stop", "result.json"):
+        for name in ("stop", "waiting", "result.json"):
             (self.path / name).unlink(missing_ok=True)
         self.write("start.json", start)
 

@@ -6,12 +6,10 @@ A model that has learnt from somebody is not taken away here: it is told.
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-
-import numpy as np
 
 from daemon.event_log import EventLog
 from daemon.forgetting import told_pseudonyms
+from daemon.run_erasing import outputs_of
 from daemon.run_folder import RunFolder
 
 PAGE_EVENTS = 5000
@@ -41,20 +39,9 @@ def _output_keys(log: EventLog, pseudonyms: set[int]) -> set[int]:
 
 
 def _keys_of(log: EventLog, folder: RunFolder) -> set[int]:
-    """The outputs that the run learns from, or stops by."""
+    """The outputs that the run learns from, or stops by, by their keys."""
     keys: set[int] = set()
-    for name in ("columns", "validation"):
-        for seq in _seqs(folder.path / f"{name}.npz"):
-            rows = log.read_after(seq - 1, 1, ("seq", "output_key"))
-            keys |= {key for found, key in rows if found == seq and key is not None}
+    for seq in outputs_of(folder.path):
+        rows = log.read_after(seq - 1, 1, ("seq", "output_key"))
+        keys |= {key for found, key in rows if found == seq and key is not None}
     return keys
-
-
-def _seqs(path: Path) -> list[int]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            both = np.concatenate([stored["example"], stored["derived_from"]])
-    except (OSError, ValueError, KeyError, EOFError):
-        return []
-    seqs: list[int] = np.unique(both[both > 0]).tolist()
-    return seqs

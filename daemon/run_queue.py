@@ -15,7 +15,7 @@ from adaptd.errors import AdaptdError
 from daemon import run_planning
 from daemon.clock_and_chance import MICROSECONDS
 from daemon.device import CPU, Choice, Need, NoSuchDevice, choose
-from daemon.device_lease import Lease
+from daemon.device_lease import Lease, NoLeases
 from daemon.event_kinds import RUN_CANCELLED, RUN_FAILED, RUN_PLANNED
 from daemon.gpus import LooksAtGpus
 from daemon.night_parts import NoSuchRun, NothingToCancel, Told, YieldReason
@@ -25,7 +25,7 @@ from daemon.run_folder import BadRunFolder, RunFolder, Start, folder_of, id_of, 
 from daemon.run_forecast import too_little_left
 from daemon.run_forgetting import erase_over, holds_forgotten
 from daemon.run_outcomes import attempt_of
-from daemon.run_planning import Batches, RunConfig
+from daemon.run_planning import Batch, Batches, RunConfig
 from daemon.run_process import started
 from daemon.views.runs import OVER, Record
 
@@ -76,7 +76,7 @@ class RunQueue:
         if not plans:
             return None
         try:
-            plan = run_planning.plan_of("", told, self._config, self._place.beside)
+            plan = run_planning.plan_of("", told, self._config, self._place.beside, self._chosen(told))
         except AdaptdError:
             return None
         same = ("workload", "plugin", "mode", "settings", "base_model")
@@ -93,9 +93,9 @@ class RunQueue:
         return told + list(self._tell_once_of_those_in_vain())
 
     def _plan(self, run: str, told: Mapping[str, Any], now: int) -> str:
-        formed = self._batches.rebuild(told["batch"])
+        formed = self._rebuilt(told["batch"])
         try:
-            body = run_planning.plan_of(run, told, self._config, self._place.beside)
+            body = run_planning.plan_of(run, told, self._config, self._place.beside, self._chosen(told))
             if isinstance(formed, str):
                 raise run_planning.NotPlanned(formed)
         except AdaptdError as error:
@@ -104,6 +104,17 @@ class RunQueue:
         self._log.append(RUN_PLANNED, body | {"seed": formed.body["seed"]}, now)
         run_planning.write(self._place.state_dir, self._log[run], formed, self._place.beside)
         return f"{run} planned: batch {told['batch']} of {told['workload']}"
+
+    def _rebuilt(self, batch: int) -> Batch | str:
+        try:
+            return self._batches.rebuild(batch)
+        except AdaptdError as error:  # somebody took away what it was formed with
+            return f"batch {batch}: {error}"
+
+    def _chosen(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """What a search has chosen for the batch's workload."""
+        workload = self._config.workloads.get(told["workload"])
+        return self._log.chosen(told["workload"], workload.artifact_types) if workload is not None else {}
 
     def _refuse(self, run: str, reason: str, now: int) -> str:
         body = {"run": run, "attempt": attempt_of(self._log[run]), "how": "refused", "reason": reason}
@@ -123,7 +134,7 @@ class RunQueue:
         folder = folder_of(self._place.state_dir, record["run"])
         if folder.is_whole():
             return folder
-        formed = self._batches.rebuild(record["plan"]["batch"])
+        formed = self._rebuilt(record["plan"]["batch"])
         if isinstance(formed, str):
             return self._refuse(record["run"], f"its folder is not there, and {formed}", now)
         try:
@@ -137,7 +148,7 @@ class RunQueue:
         """The oldest run that may run now and whose device is free begins, or goes on; one at a turn."""
         told: list[str] = []
         for record in self._log.view.unfinished():
-            free = record["plan"]["night"] is None or record["plan"]["workload"] in asked
+            free = record["plan"].get("night") is None or record["plan"]["workload"] in asked
             closes_at = night.closes_at if night is not None and not free else None
             if record["run"] in self._children or "seed" not in record["plan"] or (night is None and not free):
                 continue
@@ -158,6 +169,8 @@ class RunQueue:
             choice, lease = self._device(Need(spec.devices, spec.memory_bytes))
         except (BadRunFolder, NoSuchDevice) as error:
             return [self._refuse(record["run"], str(error), now)], False
+        except NoLeases as error:
+            return self._wait_for(folder, str(error)), False
         if lease is None or choice.device is None:
             return self._wait_for(folder, choice.why_not), False
         try:
@@ -262,11 +275,17 @@ class RunQueue:
             folder = folder_of(self._place.state_dir, run)
             if not newest or self._checked_at.get(run, 0) >= newest or not folder.is_whole():
                 continue
-            if holds_forgotten(self._log.log, folder):
+            if self._holds_forgotten(folder):
                 self.cancel(run, "a subject that it was to learn from was forgotten", now)
                 told.append(f"{run} is cancelled: a subject that it was to learn from was forgotten")
             self._checked_at[run] = newest
         return told
+
+    def _holds_forgotten(self, folder: RunFolder) -> bool:
+        try:
+            return holds_forgotten(self._log.log, folder)
+        except BadRunFolder:  # nothing is learnt from it: its next start says so
+            return False
 
     def _tidy(self) -> None:
         """Folders of runs that are over: what only going on needs goes at once, the oldest go as a whole."""

@@ -215,7 +215,10 @@ class Daemon:
 
     def _answer_program(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What a program asks at the socket (adaptd/asking.py): which outputs are worth rating, and nothing else."""
-        return self._do({**asked, "verb": "ask", "workload": None})
+        try:
+            return self._do({**asked, "verb": "ask", "workload": None})
+        except PASSING as error:
+            return {"error": str(error)}
 
     def _reload(self) -> None:
         """Read config.toml again; a bad one changes nothing, and both outcomes are events."""

@@ -30,6 +30,7 @@ MAX_CONNECTIONS = 128
 
 ASK = b'{"kind":"ask/1",'
 """How a line begins that asks which outputs are worth rating (adaptd/asking.py)."""
+LONGEST_ASK = 2_000  # and so no deeper than Python can read
 Answers = Callable[[Mapping[str, Any]], Mapping[str, object]]
 TakeLines = Callable[[list[bytes]], "Sequence[Outcome]"]
 """Commits lines and says what became of each; may raise, and then none of them was recorded."""
@@ -86,6 +87,8 @@ class SocketDoor:
         """A line that asks something is answered here, and is no event."""
         if self._asks is None or isinstance(line, Refusal) or not line.startswith(ASK):
             return line
+        if len(line) > LONGEST_ASK:
+            return Refusal(f"the question is longer than {LONGEST_ASK} bytes, expected what adaptd.ask() sends")
         try:
             return Refusal.answering(dict(self._asks(json.loads(line))))
         except ValueError:

@@ -50,6 +50,7 @@ def test_the_same_as_json(folder, capsys):
     assert main(["forget", "alice", "--yes", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == {"schema": "adaptd.forgotten/1", "events": 1, "keys": 1, "quarantined": 0, "spooled": 0} | {
+        "derived": 0,
         "again": False,
         "problems": [],
     }

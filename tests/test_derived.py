@@ -267,7 +267,7 @@ class TestDoctor:
         world.output_on("learn", "a")
         world.prepare()
         finding = prepared(world.state_dir)
-        assert (finding.level, finding.found[:35]) == ("ok", "up to event 2: no model: hashed word")
+        assert (finding.level, finding.found[:36]) == ("ok", "up to event 2: no model: hashed word")
 
     def test_a_model_that_gave_way_is_a_warning(self, world, monkeypatch):
         """With what to do about it."""

@@ -50,7 +50,7 @@ READING = {
 }
 """How verbs that take --json and add nothing to the log are called; those that record have tests of their own."""
 RECORDING = {"record-feedback", "feedback amend", "feedback retract", "forget", "restore"}
-RECORDING |= {"train now", "pause", "resume", "cancel", "ask"}
+RECORDING |= {"tune", "train now", "pause", "resume", "cancel", "ask"}
 WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check"}
 """They work where there is no configuration yet; tests/test_cli_plugins.py reads their JSON."""
 OF_RUNS = {"runs show", "runs compare"}

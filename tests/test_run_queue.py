@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from daemon import forgetting
 from daemon.event_kinds import RUN_CANCELLED
 from daemon.night_parts import NoSuchRun, NothingToCancel
 from daemon.night_settings import WorkloadSettings
@@ -161,7 +162,7 @@ def test_a_clock_that_jumps_is_no_silence(world):
     world.until(world.at_step(2))
     for _ in range(3):
         world.turn(seconds=86_400)
-    assert world.kinds() == ["planned", "started"]
+    assert not [text for text in world.told if "is killed" in text]
 
 
 def test_a_child_that_does_not_heed_is_ended_when_patience_is_over(world):
@@ -419,8 +420,6 @@ def test_a_daemon_killed_between_cancelling_and_its_deed_is_followed_by_one_that
 
 def test_a_run_that_would_learn_from_somebody_forgotten_is_cancelled(world):
     """By any event of theirs on an output of the batch; the texts in its folder are gone."""
-    from daemon import forgetting
-
     world.rate(3, subject="ann")
     world.batches.add()
     world.turn()
@@ -433,9 +432,19 @@ def test_a_run_that_would_learn_from_somebody_forgotten_is_cancelled(world):
     assert not (world.of().path / "derived.jsonl").exists()
 
 
-def test_forgetting_somebody_else_cancels_nothing(world):
-    from daemon import forgetting
+def test_what_a_child_printed_goes_with_a_subject_that_it_learnt_from(world):
+    """A workload may print what it reads; the output of others stays."""
+    world.batches.add()
+    world.until(world.is_("finished"))
+    world.rate(3, subject="ann")
+    world.batches.add()
+    world.until(world.is_("finished", 2))
+    forgetting.forget(world.state, "ann", world.clock.now(), world.chance)
+    assert world.of(2).out_log.read_text() == ""
+    assert "hello" in world.of(1).out_log.read_text()
 
+
+def test_forgetting_somebody_else_cancels_nothing(world):
     world.batches.add()
     world.queue.plan(NOW)
     world.rate(3, subject="ann")
@@ -521,3 +530,43 @@ def test_a_child_has_little_of_the_daemon_s_environment(world, monkeypatch):
     assert set(made) & set(environ) == {"PATH", "LC_ALL", "CUDA_VISIBLE_DEVICES"}
     assert (made["CUDA_VISIBLE_DEVICES"], made["HF_HUB_OFFLINE"]) == ("", "1")
     assert _environment(environ, "GPU-7")["CUDA_VISIBLE_DEVICES"] == "GPU-7"
+
+
+def test_a_folder_for_leases_that_cannot_be_used_is_waited_for(world):
+    """Told once, and left where `runs show` finds it; the daemon goes on."""
+    (world.folder / "leases").touch()
+    world.batches.add()
+    world.turn()
+    world.turn()
+    (told,) = [text for text in world.told if text.startswith("run-0001 waits: ")]
+    assert "Set ADAPTD_LEASES to a folder" in told
+    (world.folder / "leases").unlink()
+    world.until(world.is_("finished"))
+
+
+def test_a_hostile_folder_ends_its_run_and_nothing_else(world):
+    """Also where somebody was forgotten since."""
+    world.batches.add()
+    world.queue.plan(NOW)
+    (world.of().path / "spec.json").write_text("[1]")
+    world.rate(3, subject="ann")
+    forgetting.forget(world.state, "ann", world.clock.now(), world.chance)
+    world.state.views.catch_up()
+    world.turn()
+    body = world.events()[-1][1]
+    assert "spec.json: found Expected `object`, got `array`" in body["reason"]
+    assert body["final"]
+
+
+def test_a_heartbeat_and_a_result_of_somebody_else_end_no_daemon(world):
+    """What cannot be believed is a failure of the run."""
+    configure(world, {"attempts": 1}, steps=20, pause=0.02)
+    world.batches.add()
+    world.until(world.at_step(2))
+    world.die()
+    world.orphans[-1].wait()
+    (world.of().path / "result.json").write_text('{"start": "one"}')
+    (world.of().path / "progress.json").write_text("[]")
+    world.come_back()
+    world.turn()
+    assert "result.json: found Expected `int`, got `str`" in world.events()[-1][1]["reason"]

@@ -35,6 +35,7 @@ VERBS = {
     "forget": ("daemon.cli.forgetting", "destroy everything of one subject, for good"),
     "backup": ("daemon.cli.backing_up", "copy log, keys and quarantine into one checked archive"),
     "restore": ("daemon.cli.backing_up", "put a backup in place, and forget again who was forgotten"),
+    "tune": ("daemon.cli.tuning", "search for better training settings of a workload"),
     "train": ("daemon.cli.nights", "train now, in or out of the window"),
     "pause": ("daemon.cli.nights", "train nothing for a time, or until told otherwise"),
     "resume": ("daemon.cli.nights", "end a pause"),

@@ -36,11 +36,14 @@ DAEMONS = (
     ("batch_formed/1", BATCH),
     ("batch_not_formed/1", {"workload": "chat", "night": "2026-11-25", "kind": "triggers", "reason": "3 of 20"}),
     ("stage_failed/1", {"workload": "sbert", "stage": "freshest", "reason": "ValueError at freshest.py:3"}),
+    ("outputs_asked/1", {"outputs": [{"seq": 1, "propensity": 0.5}, {"seq": 4, "propensity": 0.25}]}),
     ("night_opened/1", {"date": "2026-11-20", "opens_at": 1, "closes_at": 2, "late": False}),
     ("night_opened/1", {"date": "2026-11-21", "opens_at": 3, "closes_at": 4, "late": True}),
     ("nights_paused/1", {"until": None, "reason": "a demonstration"}),
     ("nights_resumed/1", {}),
     ("training_asked/1", {"workload": "support"}),
+    ("settings_chosen/1", {"workload": "support", "artifact_type": None, "settings": {"epochs": 3}, "score": 0.5}),
+    ("settings_chosen/1", {"workload": "support", "artifact_type": "erd", "settings": {"epochs": 9}, "score": 0.7}),
     ("batch_not_formed/1", {"workload": "support", "night": None, "reason": "nothing new", "asked": True}),
 )
 
