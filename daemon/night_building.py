@@ -21,7 +21,9 @@ from daemon.run_children import RunLog
 from daemon.run_queue import Place, RunQueue
 from daemon.settings import Settings
 from daemon.standing import LiveStanding
+from daemon.tuning_nights import TuningNights
 from daemon.views.batches import Batches
+from daemon.views.chosen import Chosen
 from daemon.views.store import Views
 
 
@@ -31,7 +33,20 @@ def parts_of(state: State, settings: Settings, config_path: Path | None, clock: 
     beside = None if config_path is None else config_path.parent
     prepares = Preparing(state.state_dir, state.log, settings.embeddings.model, beside=beside)
     forms = forming_of(state, settings, beside or state.state_dir, chance)
-    return NightParts(prepares, forms, queue_of(state, settings, beside or state.state_dir, forms, chance))
+    queue = queue_of(state, settings, beside or state.state_dir, forms, chance)
+    return NightParts(prepares, forms, queue, tuning_of(state, settings, config_path))
+
+
+def tuning_of(state: State, settings: Settings, config_path: Path | None) -> TuningNights | None:
+    """Who searches settings at night; nobody where there is no config.toml that a child could read."""
+    if config_path is None:
+        return None
+
+    def chosen_at(workload: str) -> int:
+        newest = state.views.of(Chosen).newest(workload, None)
+        return 0 if newest is None else int(newest["at"])
+
+    return TuningNights(state.state_dir, config_path, settings, os.environ, chosen_at)
 
 
 def forming_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Forming:
