@@ -3,8 +3,11 @@
 A million vectors are not read for the sake of a hundred picks. Candidates stand in the order in which they were
 recorded; of many, one of each of `looked_at` equal stretches (or of 100 for each pick, where that is less) is looked at
 (components/large_pools.py), and the rule of components/training_rows.py picks among those. Candidates without a vector
-have their share of the seats, the newest first. Where typical rows would need more than three million distances a turn,
-there are fewer clusters, made in haste, and several rows are taken from each.
+have their share of the seats, the newest first.
+Above three million distances a turn, most turns of the clustering see a quarter of the rows. Each pick keeps a cluster
+of its own: choosing 1,000 of 10,000 of CLINC150 (hashed vectors, two or three seeds; accuracy by chance 0.646), turns
+in haste taught as much as all turns (0.717, 0.711), a shortlist of 4,000 less (0.686), and two picks of each of half as
+many clusters little more than chance (0.652).
 
 It knows no pool and no text; whoever calls it says how vectors are fetched.
 
@@ -31,9 +34,8 @@ from components.typicality import most_typical
 
 RULES: tuple[str, ...] = (*TRAIN_RULES, "newest")
 LOOKED_AT = 12_000
+_IN_HASTE_ABOVE = 3_000_000
 _LEAST_LOOKED_AT, _PER_PICK = 2_000, 100
-_IN_HASTE_ABOVE = 3_000_000  # distances a turn: a third of a second on two cores, ten turns of them
-_CLUSTERS_IN_HASTE = 500
 _WITHOUT_VECTORS = ("random", "newest")
 
 
@@ -99,8 +101,7 @@ def _picked(
     if not vectors.shape[1]:
         return np.empty(0, np.int64), {}, 0
     if rule == "typical" and len(places) * seats > _IN_HASTE_ABOVE:
-        clusters = kmeans(vectors, min(seats, _CLUSTERS_IN_HASTE), rng, in_haste=True)
-        found = most_typical(vectors, clusters, np.empty(0, np.int64), seats)
+        found = most_typical(vectors, kmeans(vectors, seats, rng, in_haste=True), np.empty(0, np.int64), seats)
         return places[found.rows], found.terms(), len(places)
     own_labels = None if labels is None else labels[places]
     own_scores = None if scores is None else scores[places]

@@ -142,4 +142,4 @@ def test_few_texts_and_embeddings_of_a_large_pool_are_read(preset):
         ),
     )
     assert read["texts"] <= 3_100
-    assert read["embeddings"] <= 24_000
+    assert read["embeddings"] <= 18_000

@@ -22,7 +22,7 @@ from adaptd.plugin import FiresAt, Moment, Pool
 from adaptd.plugin.pool import Rows
 from components.bad_input import one_number, one_of, whole_number
 from components.batch_manager_adaptive import AdaptiveBatchManager, BatchSize
-from components.bounded_choice import LOOKED_AT, RULES, choose_rows
+from components.bounded_choice import RULES, choose_rows
 from components.recent_means import recent_means
 from components.score_trends import FEWEST, trend_of
 
@@ -41,7 +41,7 @@ class SizingSettings:
     replay_share: float = 0.25  # of the batch, that was learnt before
     replay_rule: str = "typical"  # which of the earlier ones: "typical", "random" or "newest"
     max_examples: int = 2000  # in a batch, derived ones among them
-    looked_at: int = LOOKED_AT  # earlier examples whose embeddings are read
+    looked_at: int = 6_000  # earlier examples whose embeddings are read
 
     def __post_init__(self) -> None:
         one_number("replay_share", self.replay_share, 0.0, 0.9)
