@@ -67,7 +67,7 @@ class Counting:
         return [[text.get("input"), text.get("output")] for text in pool.texts(np.arange(len(pool)))]
 
     def train(self, job):
-        print("on", job.device, "of", os.environ["CUDA_VISIBLE_DEVICES"] or "none")
+        print("on", job.device, "of", os.environ.get("CUDA_VISIBLE_DEVICES") or "none")
         print("hello from", job.settings.wrong or "counting", len(job.dataset), "examples")
         print("and to stderr", file=sys.stderr)
         saved = sorted(path for path in job.checkpoints.glob("step-*") if (path / "manifest.json").exists())
