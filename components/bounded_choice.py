@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from components.bad_input import one_of, whole_number
-from components.clustering import Places, Rows, kmeans
+from components.clustering import Clusters, Places, Rows, centres_in_haste, nearest
 from components.large_pools import stretches
 from components.training_rows import TRAIN_RULES, choose_to_train
 from components.typicality import most_typical
@@ -101,7 +101,9 @@ def _picked(
     if not vectors.shape[1]:
         return np.empty(0, np.int64), {}, 0
     if rule == "typical" and len(places) * seats > _IN_HASTE_ABOVE:
-        found = most_typical(vectors, kmeans(vectors, seats, rng, in_haste=True), np.empty(0, np.int64), seats)
+        centres = centres_in_haste(vectors, seats, rng)
+        clusters = Clusters(centres, *nearest(vectors, centres))
+        found = most_typical(vectors, clusters, np.empty(0, np.int64), seats)
         return places[found.rows], found.terms(), len(places)
     own_labels = None if labels is None else labels[places]
     own_scores = None if scores is None else scores[places]
