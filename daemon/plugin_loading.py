@@ -38,6 +38,7 @@ METHODS: dict[Kind, dict[str, tuple[str, ...]]] = {
     },
 }
 """The methods that each kind must have, with their parameters."""
+_HASH = "__adaptd_code_hash__"
 
 
 class PluginRejected(AdaptdError):
@@ -70,7 +71,7 @@ def load(kind: Kind, name: str, beside: Path) -> Plugin:
     made_by = getattr(module, wanted, None)
     if made_by is None:
         raise PluginRejected(name, f"{where} without {wanted}", f"a class under that name, the {kind} itself")
-    plugin = Plugin(kind, name, made_by, where, code_hash(Path(str(module.__file__))))
+    plugin = Plugin(kind, name, made_by, where, _hash_when_loaded(module))
     check_shape(plugin)
     return plugin
 
@@ -98,6 +99,13 @@ def code_hash(path: Path) -> str:
         data = file.read_bytes()
         hashed.update(f"{file.relative_to(path.parent)}\0{len(data)}\0".encode() + data)
     return hashed.hexdigest()
+
+
+def _hash_when_loaded(module: ModuleType) -> str:
+    """The hash of the code that runs, which may not be that of the file any more."""
+    if not hasattr(module, _HASH):
+        setattr(module, _HASH, code_hash(Path(str(module.__file__))))
+    return str(getattr(module, _HASH))
 
 
 # Where it is
@@ -137,8 +145,9 @@ def _plugin_name(path: Path) -> str | None:
 
 
 def _of_file(name: str, path: Path) -> ModuleType:
-    """The module of a file, loaded once however often it is named."""
-    own = "adaptd_plugin_" + blake2b(str(path).encode(), digest_size=8).hexdigest()
+    """The module of a file, loaded once however often it is named; anew where its code has changed since."""
+    code = code_hash(path)
+    own = "adaptd_plugin_" + blake2b(f"{path} {code}".encode(), digest_size=8).hexdigest()
     if own in sys.modules:
         return sys.modules[own]
     spec = importlib.util.spec_from_file_location(own, path)
@@ -146,6 +155,7 @@ def _of_file(name: str, path: Path) -> ModuleType:
     loader = spec.loader
     assert loader is not None
     module = importlib.util.module_from_spec(spec)
+    setattr(module, _HASH, code)
     sys.modules[own] = module  # dataclasses look their module up while it is being loaded
     try:
         _told(name, lambda: loader.exec_module(module))

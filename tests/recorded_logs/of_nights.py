@@ -47,6 +47,7 @@ FAILED = {"attempt": 3, "how": "error", "reason": "ValueError: no", "step": 2, "
 CHOSEN = {"artifact_type": None, "settings": {"epochs": 3}, "score": 0.8, "baseline": 0.7, "trials": 9, "seconds": 60.0}
 
 EVENTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("outputs_asked", {"kind": "random", "of": 9, "outputs": [{"seq": 2, "propensity": 0.5}]}),
     ("night_opened", {"date": NIGHT, "opens_at": OPENS, "closes_at": CLOSES, "late": False}),
     ("stage_failed", {"workload": "support", "stage": "freshest", "reason": "ValueError at freshest.py:3"}),
     ("batch_not_formed", {"workload": "support", "night": NIGHT, "kind": "triggers", "reason": "1 of 2 new examples"}),
