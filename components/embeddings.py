@@ -187,7 +187,7 @@ class _Folder:
     def _loaded(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        with _no_progress_bar():
+        with no_progress_bar():
             return SentenceTransformer(
                 str(self._folder),
                 device=self._device,
@@ -279,7 +279,7 @@ def _file_hash(path: Path) -> str:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Loading is silent, and bars are afterwards as they were."""
     from transformers.utils import logging
 
