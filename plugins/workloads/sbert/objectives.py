@@ -50,7 +50,7 @@ def losses_of(head: Any, views: Views, settings: SbertSettings) -> Losses:
     if not sizes:
         return whole
     parts = [whole, *(objective(head, views.cut(size), settings) for size in sizes)]
-    return {name: sum(part[name] for part in parts) / len(parts) for name in whole}  # type: ignore[misc]
+    return {name: sum(part[name] for part in parts) / len(parts) for name in whole}
 
 
 def logits_of(head: Any, embeddings: torch.Tensor, scale: float) -> torch.Tensor:
@@ -116,7 +116,7 @@ def _triplet(head: Any, views: Views, settings: SbertSettings) -> Losses:  # noq
 
 
 def _ranking(head: Any, views: Views, settings: SbertSettings) -> Losses:  # noqa: ARG001 it has none
-    """The partner above all other texts of the batch and above mined negatives; texts of the same label are no wrong."""
+    """The partner above all other texts of the batch and mined negatives; those of the same label do not count."""
     import torch
 
     own, positive, *negatives = (_unit(one) for one in (views.own, *views.others))

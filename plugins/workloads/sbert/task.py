@@ -1,7 +1,7 @@
 """What the training loop is given: which texts a step sees, what they weigh, and how the model is looked at.
 
-A row of the task is an example, or with `balance_classes` one of its repetitions. Partners and mined negatives are drawn
-by the step's own chance, so that a run goes on with the same ones.
+A row of the task is an example, or with `balance_classes` one of its repetitions. Partners and mined negatives are
+drawn by the step's own chance, so that a run goes on with the same ones.
 """
 
 from __future__ import annotations
@@ -144,9 +144,7 @@ class _Partners:
         return np.where(chosen >= 0, chosen, np.where(mined[:, 0] >= 0, mined[:, 0], anyone))
 
 
-def _batch(
-    lesson: Lesson, partners: _Partners, device: str, rows: Rows, rng: np.random.Generator
-) -> dict[str, Any]:
+def _batch(lesson: Lesson, partners: _Partners, device: str, rows: Rows, rng: np.random.Generator) -> dict[str, Any]:
     """All texts of one step in one padded batch: the rows, then their partners."""
     import torch
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +15,7 @@ import numpy as np
 from adaptd.plugin import Job, Trained
 from components import training_loop
 from components.bad_input import BadInput
+from components.embeddings import EmbeddingGenerator
 from components.training_loop import Plan
 from plugins.workloads.sbert.encoder import (
     base_folder,
@@ -31,6 +35,7 @@ from plugins.workloads.sbert.task import Lesson, evaluation_of, lesson_of, singl
 if TYPE_CHECKING:
     import torch
 
+_JUDGED = ("correct", "macro_f1", "nll")
 _FITTING_STEPS = 100  # of L-BFGS, for a head that was not learnt with the encoder
 _FITTING_DECAY = 1e-4  # and how far its weights are held back
 
@@ -58,7 +63,7 @@ def train_model(job: Job) -> Trained:
 
     done = training_loop.train(
         network,
-        task_of(lesson, settings, job.device, data.version(), evaluate),
+        task_of(lesson, settings, job.device, _version(job, folder), evaluate),
         _plan(settings, len(lesson.rows), seed, precision),
         job.checkpoints,
         device=job.device,
@@ -87,6 +92,14 @@ def classes_of(data: Labelled, base: Head | None) -> tuple[str, ...]:
     return classes
 
 
+def _version(job: Job, folder: Path) -> str:
+    """Of all that the weights come from: a checkpoint of anything else is refused."""
+    settings = {name: value for name, value in asdict(job.settings).items() if name != "micro_batch_size"}
+    validation = "" if job.validation is None else job.validation.version()
+    told = [job.dataset.version(), validation, EmbeddingGenerator(str(folder)).fingerprint, job.mode, settings]
+    return blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 def _tokens_of(encoder: Any, data: Labelled | None, settings: SbertSettings) -> Any:
     return None if data is None else tokenised(encoder, data.inputs, settings.max_tokens, settings.preprocess)
 
@@ -94,18 +107,12 @@ def _tokens_of(encoder: Any, data: Labelled | None, settings: SbertSettings) -> 
 # The network
 
 
-def _network(encoder: Any, head: Any, settings: SbertSettings) -> torch.nn.Module:
+def _network(encoder: Any, head: Any, settings: SbertSettings) -> Any:
+    """The encoder, and the head where it learns with it."""
     import torch
 
-    class Network(torch.nn.Module):
-        """The encoder, and the head where it learns with it."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder, self.head = encoder, head
-            self.head.requires_grad_(settings.has_head)
-
-    return Network()
+    head.requires_grad_(settings.has_head)
+    return torch.nn.ModuleDict({"encoder": encoder, "head": head})
 
 
 def _first_head(
@@ -218,7 +225,7 @@ def _plan(settings: SbertSettings, rows: int, seed: int, precision: str) -> Plan
 def _metrics(done: training_loop.Outcome) -> dict[str, float]:
     """Of the weights that were handed out: what validation said of them, and the last step's loss."""
     best = [one for one in done.evaluations if one["step"] == done.best_step]
-    judged = {name: best[-1][name] for name in ("correct", "macro_f1", "nll") if best and name in best[-1]}
+    judged: dict[str, float] = {name: best[-1][name] for name in _JUDGED if best and name in best[-1]}
     step = {} if done.best_step is None else {"best_step": float(done.best_step)}
     loss = {"loss": done.history[-1]["loss"]} if done.history else {}
     return {"steps": float(done.step), **step, **loss, **judged}

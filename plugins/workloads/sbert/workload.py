@@ -1,7 +1,7 @@
 """The workload: texts into the classes that feedback names, by a sentence-transformers model that is fine-tuned.
 
-What feedback teaches is `labels`' to know, what a step costs `objectives`', how a run goes `training`'s. Nothing heavy is
-imported before a model is trained or asked.
+What feedback teaches is `labels`' to know, what a step costs `objectives`', how a run goes `training`'s. Nothing heavy
+is imported before a model is trained or asked.
 """
 
 from __future__ import annotations
