@@ -37,9 +37,9 @@ class SbertCommand:
         "  adaptd train sbert --data tweets.csv --balance-classes --epochs 6 --compare\n"
         "  adaptd train sbert --data tweets.csv --preset document --output models/ft1\n"
         "  adaptd train sbert --data tweets.csv --evaluate-only models/fine_tuned\n\n"
-        "Splits are stratified: 70% to learn from, 9% to validate, 21% to test on. Sizes that\n"
-        "are given are shares of all rows. Interrupted, the same command goes on. What\n"
-        "config.toml says to a workload with this plugin holds where no option says\n"
+        "Splits are stratified: 70% to learn from, 9% to validate, 21% to test on. Sizes\n"
+        "that are given are shares of all rows. Interrupted, the same command goes on.\n"
+        "What config.toml says to a workload with this plugin holds where no option says\n"
         "otherwise. docs/migrating.md has the document's commands."
     )
 
