@@ -2,9 +2,9 @@
 
 A million vectors are not read for the sake of a hundred picks. Candidates stand in the order in which they were
 recorded; of many, one of each of `looked_at` equal stretches (or of 100 for each pick, where that is less) is looked at
-(components/large_pools.py), and the rule of components/training_rows.py picks among those. Candidates without a vector have their share of the seats, the newest
-first. Where typical rows would need more than three million distances a turn, there are fewer clusters, made in haste,
-and several rows are taken from each.
+(components/large_pools.py), and the rule of components/training_rows.py picks among those. Candidates without a vector
+have their share of the seats, the newest first. Where typical rows would need more than three million distances a turn,
+there are fewer clusters, made in haste, and several rows are taken from each.
 
 It knows no pool and no text; whoever calls it says how vectors are fetched.
 

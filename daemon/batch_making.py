@@ -29,6 +29,7 @@ from daemon.views.batches import Batches
 from daemon.views.examples import Examples
 
 REASON_KEPT = 500  # characters
+MOST_VALIDATION = 2000  # more make no better stop, and each costs a look at what was said of it
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,12 @@ def take(standing: Standing, line: Line, moment: Moment) -> Pooled:
     return pool_of(standing.source, line.wanted, standing.batches.times_learnt(line.workload), moment)
 
 
+def validation_at(standing: Standing, line: Line, moment: Moment) -> Pool:
+    """What a run stops by: the newest of the validate side, in the order of the log."""
+    pool = validation_pool(standing.source, line.wanted, moment)
+    return pool.take(np.sort(pool.newest(np.ones(len(pool), np.bool_), MOST_VALIDATION)))
+
+
 def _decided(standing: Standing, line: Line, pool: Pool, moment: Moment, *, by_hand: bool) -> Decision | Failed:
     fires_at = line.stages.fires_at(pool, moment) if line.settings.trigger.new_examples == "sized" else None
     if isinstance(fires_at, Failed):
@@ -173,7 +180,7 @@ def shape(
     shaped = line.stages.shape(taken.pool, moment, StageMemory(folder, taken.pool, standing.newest_of))
     if shaped.refused or not len(shaped.pool):
         return shaped, None
-    validation = validation_pool(standing.source, line.wanted, moment)
+    validation = validation_at(standing, line, moment)
     hashes = RowHashes(standing.log, standing.examples)
     salt, row_hashes = standing.log.salt, hashes.of_pool(shaped.pool)
     body = {

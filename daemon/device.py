@@ -73,7 +73,7 @@ def choose(settings: DeviceSettings, need: Need, gpus: Sequence[Gpu], ours: Coll
     free = [gpu for gpu in candidates if refusals[gpu.number] is None]
     if free:
         best = max(free, key=lambda gpu: (gpu.free_bytes, -gpu.number))
-        return Choice(f"cuda:{best.index}", best.uuid)
+        return Choice(f"cuda:{best.number}", best.uuid)
     told = "; ".join(f"GPU {index} {why}" for index, why in refusals.items())
     return Choice(None, why_not=told)
 
@@ -102,11 +102,16 @@ def _why_not(settings: DeviceSettings, need: Need, gpu: Gpu, ours: Collection[in
 
 
 def others(gpu: Gpu, ignore: Collection[str], ours: Collection[int]) -> list[GpuProcess]:
-    """The processes for which a run makes room: neither our own nor one of those that config.toml names."""
+    """The processes for which a run makes room: neither our own nor one of those that config.toml names.
+
+    In a container the driver tells numbers that are not ours to see: while a run of ours is there, one may be it.
+    """
     return [
         process
         for process in gpu.processes
-        if process.pid not in ours and not any(part in process.command for part in ignore)
+        if process.pid not in ours
+        and (process.command or not ours)
+        and not any(part in process.command for part in ignore)
     ]
 
 

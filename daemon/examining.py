@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 from daemon import import_origins
 from daemon.clock_and_chance import Clock
+from daemon.config_faults import BadConfig
 from daemon.moments import moment_of
-from daemon.queries import Status, read_log
+from daemon.queries import Status, config_faults, read_log
 from daemon.state_folder import BESIDE, DATABASES, SPOOL_MODE, STATE_MODE
 from daemon.state_lock import running_pid
 
@@ -47,6 +48,7 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
     """Everything, in the order in which it is put right."""
     return [
         configuration(status.config_faults),
+        *workloads(status),
         sqlite(sqlite3.sqlite_version_info),
         disk(shutil.disk_usage(_existing(state_dir)).free),
         time_of_day(clock.now(), read_log(str(state_dir / "events.db")).newest_at),
@@ -58,6 +60,7 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
         feedback(status, clock.now()),
         views(status),
         unfinished_forgetting(state_dir),
+        prepared(state_dir),
         redaction(status),
         torch(),
         gpu(),
@@ -69,6 +72,20 @@ def configuration(faults: Sequence[str]) -> Finding:
         found = f"wrong in {len(faults)} places, the first: {faults[0]}" if faults[1:] else faults[0]
         return Finding("config", BAD, found, "correct it: `adaptd config check` names every place")
     return Finding("config", OK, "every key and value can be used")
+
+
+def workloads(status: Status) -> Iterator[Finding]:
+    """What they name is loaded to see whether it can be; nothing is said where there is none."""
+    if not status.workloads:
+        return
+    path = Path(status.config_path) if status.config_path else None
+    faults = BadConfig(path, config_faults(path, os.environ)).lines()
+    if faults:
+        found = f"wrong in {len(faults)} places, the first: {faults[0]}" if faults[1:] else faults[0]
+        yield Finding("workloads", BAD, found, "correct it: `adaptd config check` names every place")
+    else:
+        names = ", ".join(one.name for one in status.workloads)
+        yield Finding("workloads", OK, f"{names}: plugins and stages can be used")
 
 
 def sqlite(version: tuple[int, ...]) -> Finding:
@@ -216,6 +233,22 @@ def unfinished_forgetting(state_dir: Path) -> Finding:
     if not (state_dir / "forgetting").exists():
         return Finding("forgetting", OK, "nothing is half done")
     return Finding("forgetting", BAD, "a forgetting is not finished", "start the daemon, which goes on: adaptd run")
+
+
+def prepared(state_dir: Path) -> Finding:
+    """Which model makes the vectors of inputs, and how far it got; hashing in its place knows spelling alone."""
+    from daemon.derived import FOLDER, FOLDER_MODE, open_derived
+
+    folder = state_dir / FOLDER
+    if folder.is_dir() and (_mode(folder) & ~FOLDER_MODE & 0o777):
+        return Finding("prepared", BAD, f"{folder}: mode {_mode(folder):04o}", f"chmod {FOLDER_MODE:04o} {folder}")
+    derived = open_derived(state_dir)
+    if derived is None:
+        return Finding("prepared", OK, "nothing yet; a night prepares what it needs")
+    found = f"up to event {derived.position}: {derived.about.described}"
+    if derived.about.fell_back:
+        return Finding("prepared", WARN, found, "install the model that embeddings.model names, or name another")
+    return Finding("prepared", OK, found)
 
 
 def redaction(status: Status) -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,13 +25,14 @@ from daemon.event_log import Entry, EventLog
 from daemon.intake import Intake
 from daemon.line_naming import ids_in, subjects_in
 from daemon.quarantine import Quarantine
-from daemon.run_erasing import erase_derived_texts
+from daemon.run_erasing import erase_derived_texts, erase_trials
 from daemon.sealing import Sealing
 from daemon.state_folder import sync_folder
 from daemon.telling import Tell, silent
 
 PAGE_EVENTS = 5000
 BEGUN = "forgetting"
+MEMORIES = "derived/stages"
 
 
 class KnowsOutputs(Protocol):
@@ -162,11 +164,13 @@ def _erase_derived(place: Place, intent: Intent) -> tuple[int, Sequence[str]]:
     """Vectors and near-duplicates of the subject's inputs, and texts that stages derived from its examples."""
     outputs = place.views.examples.outputs_under(np.array(intent.pseudonyms, np.int64)).tolist()
     try:
+        erase_trials(place.state_dir)
+        shutil.rmtree(place.state_dir / MEMORIES, ignore_errors=True)  # what stages remember may be anybody's words
         texts = erase_derived_texts(place.state_dir, outputs)
         return texts + derived.erase(place.state_dir, intent.pseudonyms), ()
     except OSError as error:
         step = "Everything below derived/ may be deleted while no daemon runs; then forget again"
-        return 0, (f"derived/ or runs/: {error}; expected files one can write. {step}.",)
+        return 0, (f"derived/, runs/ or tuning/: {error}; expected files one can write. {step}.",)
 
 
 def _belonging(place: Place, intent: Intent) -> Callable[[bytes], bool]:

@@ -77,7 +77,7 @@ class Forming:
 
     def follow(self, settings: Settings) -> None:
         """From now on by these settings; every workload is looked at again."""
-        self._settings = settings
+        self.settings = settings
         self._looks: dict[str, _Look] = {}
 
     def turn(self, now: int, night: Night | None, workload: str, *, asked: bool) -> Formed | NotFormed:
@@ -97,7 +97,7 @@ class Forming:
 
     def _made(self, standing: Standing, workload: str, now: int, date: str | None, *, asked: bool) -> Made | NotYet:
         try:
-            line = Line.load(workload, self._settings.workloads[workload], self._beside)
+            line = Line.load(workload, self.settings.workloads[workload], self._beside)
             return make(standing, line, now, date, asked=asked)
         except (PluginRejected, BadSettings) as error:
             return NotYet("plugin", str(error).replace("\n", "; "))
@@ -152,7 +152,7 @@ class Forming:
     def rebuild(self, number: int) -> FormedBatch | str:
         """The batch of that number, as it was formed: handed over, or formed again; else why that cannot be."""
         kept = self._formed.pop(number, None)
-        return kept if kept is not None else rebuilt(number, self._stands, self._settings, self._beside)
+        return kept if kept is not None else rebuilt(number, self._stands, self.settings, self._beside)
 
 
 def _is_news(batches: Batches, workload: str, date: str | None, kind: str) -> bool:

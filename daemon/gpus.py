@@ -16,7 +16,9 @@ from daemon.device import Gpu, GpuProcess
 class LooksAtGpus(Protocol):
     """Whoever can say what the GPUs do."""
 
-    why_none: str
+    @property
+    def why_none(self) -> str:
+        """Where there are none."""
 
     def look(self) -> Sequence[Gpu]:
         """All of them as they are now; none where there are none."""
@@ -26,7 +28,11 @@ class NoGpus:
     """A machine without one."""
 
     def __init__(self, why_none: str = "no GPU") -> None:
-        self.why_none = why_none
+        self._why_none = why_none
+
+    @property
+    def why_none(self) -> str:
+        return self._why_none
 
     def look(self) -> Sequence[Gpu]:
         return ()
@@ -35,7 +41,9 @@ class NoGpus:
 class Nvml:
     """Through NVML. A GPU that cannot be asked, since it fell off the bus or is being reset, is left out."""
 
-    why_none = "NVML sees no GPU"
+    @property
+    def why_none(self) -> str:
+        return "NVML sees no GPU"
 
     def __init__(self, nvml: Any, visible: Sequence[str] | None = None) -> None:
         self._nvml, self._visible = nvml, visible
@@ -124,3 +132,20 @@ def gpus_of_this_machine(environ: Mapping[str, str] = os.environ) -> LooksAtGpus
         return NoGpus(f"NVML: {error}")
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     return Nvml(pynvml, None if visible is None else [one.strip() for one in visible.split(",")])
+
+
+class GpusOfThisMachine:
+    """Found when they are first looked at: most verbs never do."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._found: LooksAtGpus | None = None
+
+    @property
+    def why_none(self) -> str:
+        return "" if self._found is None else self._found.why_none
+
+    def look(self) -> Sequence[Gpu]:
+        if self._found is None:
+            self._found = gpus_of_this_machine(self._environ)
+        return self._found.look()

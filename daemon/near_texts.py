@@ -1,10 +1,10 @@
 """Which inputs are nearly equal, kept so that what a new one costs grows little with how many there are.
 
-Inputs that are equal but for case and spacing are one text. A text stands as the minimal hashes of
-components/near_duplicates.py: in 25 bands of five, under which near texts meet in all but 5 of 100,000 cases at a
-similarity of .8, and as a byte of each of the 128, by which those that met are compared (Li and König 2010: the low
-bits suffice). The comparison errs by some .035, so it accepts from two of those below .8: to leave out too much is
-cheap, a copy of a held-out example in training is not.
+Inputs that are equal but for case and spacing, or so nearly that all their hashes are equal, are one text. It stands as
+the minimal hashes of components/near_duplicates.py: in 25 bands of five, under which near texts meet in all but 5 of
+100,000 cases at a similarity of .8, and as a byte of each of the 128, by which those that met are compared (Li and
+König 2010: the low bits suffice). The comparison errs by some .035, so it accepts from two of those below .8: to leave
+out too much is cheap, a copy of a held-out example in training is not.
 
 What is near to what is near belongs together. Only as many pairs are kept as join the texts, each with the event that
 made it known; so what belonged together at an earlier place in the log can be told.

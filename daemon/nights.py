@@ -6,7 +6,6 @@ date, and that it is there is how anybody knows. Nothing here asks the time, wai
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Container, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from io import BytesIO
@@ -90,10 +89,9 @@ def zone_of(name: str) -> ZoneInfo:
 
 def utc_without_data() -> ZoneInfo:
     """UTC on a machine that knows no zones, as in a small container: the default must work there too."""
-    counts = struct.pack(">6l", 0, 0, 0, 0, 1, 4)  # no changes, one offset, its name of four bytes
-    return ZoneInfo.from_file(
-        BytesIO(b"TZif" + bytes(16) + counts + struct.pack(">lbb", 0, 0, 0) + b"UTC\0"), key="UTC"
-    )
+    counts = bytes(16) + b"\0\0\0\1" + b"\0\0\0\4"  # no changes, one offset (which is none), its name of four bytes
+    file = b"TZif" + bytes(16) + counts + bytes(6) + b"UTC\0"
+    return ZoneInfo.from_file(BytesIO(file), key="UTC")
 
 
 class Nights(NamedTuple):

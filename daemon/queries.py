@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from daemon.config_faults import Fault
     from daemon.event_reading import EventReader
+    from daemon.night_outlook import NightOutlook, WorkloadOutlook
+    from daemon.run_telling import RunTold
     from daemon.settings_told import ValueTold
     from daemon.told import OutputTold, Told, ToldInFull
 
@@ -77,6 +79,9 @@ class Status:
         redactions: list[tuple[str, str | None]] | None = None,
         waiting: int = 0,
         waiting_since: int | None = None,
+        nights: NightOutlook | None = None,
+        workloads: Sequence[WorkloadOutlook] = (),
+        runs: Sequence[RunTold] = (),
     ) -> None:
         self.state_dir = state_dir
         self.config_path = config_path
@@ -96,6 +101,9 @@ class Status:
         self.redactions = redactions or []
         self.waiting = waiting
         self.waiting_since = waiting_since
+        self.nights = nights
+        self.workloads = list(workloads)
+        self.runs = list(runs)
 
     @property
     def running(self) -> bool:
@@ -115,7 +123,9 @@ class Status:
         """
         wanted = JUDGE_WANTED - self.rated_judge_examples
         rated = [f"{wanted} more rated judge outputs"] if wanted > 0 else []
-        return ["a workload (none yet)", *rated]
+        if not self.workloads:
+            return ["a workload (none yet)", *rated]
+        return [*([] if any(one.batch for one in self.workloads) else ["a batch to learn from"]), *rated]
 
     @property
     def next_step(self) -> str | None:
@@ -136,12 +146,16 @@ class Status:
 def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any], today: str) -> Status:
     """The state of a folder; `table` is config.toml as it was read, `today` the UTC day as YYYY-MM-DD."""
     from daemon.config_checked import faults_of
+    from daemon.night_outlook import outlooks_of
+    from daemon.run_telling import told_of
     from daemon.views.summary import read_summary
 
     summary = read_summary(f"{state_dir}/views.db")
     log = read_log(f"{state_dir}/events.db")
     types = [(one["artifact_type"], _volume(one)) for one in summary["artifact_types"]]
     quarantine = summary["quarantine"]
+    faults = faults_of(config_path, os.environ)
+    nights, workloads = (None, []) if faults else outlooks_of(table, summary["nights"])
     return Status(
         state_dir=state_dir,
         config_path=config_path,
@@ -159,10 +173,13 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         quarantine_reason=_newest_reason(quarantine["newest"]),
         views_at=summary["position"],
         rated_judge_examples=summary["rated_judge_examples"],
-        config_faults=faults_of(config_path, os.environ),
+        config_faults=faults,
         redactions=_redactions(table, config_path),
         waiting=summary["waiting"],
         waiting_since=summary["waiting_since"],
+        nights=nights,
+        workloads=workloads,
+        runs=[told_of(state_dir, record) for record in summary["runs"]["unfinished"]],
     )
 
 
@@ -219,6 +236,20 @@ def export_size(state_dir: str, *, native: bool) -> int:
     from daemon.views.summary import read_summary
 
     return int(read_summary(f"{state_dir}/views.db")["outputs"])
+
+
+def runs_listed(state_dir: str) -> list[RunTold]:
+    """Every run, newest first."""
+    from daemon import run_telling
+
+    return run_telling.runs_listed(state_dir)
+
+
+def run_told(state_dir: str, run: str) -> RunTold | None:
+    """One run by its id or number; None where there is none."""
+    from daemon import run_telling
+
+    return run_telling.run_told(state_dir, run)
 
 
 def settings_told(config_path: Path | None, environ: Mapping[str, str]) -> list[ValueTold]:

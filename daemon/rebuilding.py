@@ -20,7 +20,8 @@ from daemon.batches import FormedBatch, RowHashes, hash_over
 from daemon.event_kinds import current
 from daemon.event_log import EventLog
 from daemon.forgetting import told_pseudonyms
-from daemon.pooling import Pooled
+from daemon.pooling import NotPrepared, Pooled
+from daemon.stage_line import Shaped
 
 if TYPE_CHECKING:
     from daemon.settings import Settings
@@ -106,13 +107,31 @@ def differences(body: Mapping[str, Any], line: Line) -> list[str]:
     return changed
 
 
-def _again(body: Mapping[str, Any], standing: Standing, line: Line) -> FormedBatch | str:
-    """The batch of this body formed once more at its position; else what else has changed."""
+def formed_again(body: Mapping[str, Any], standing: Standing, line: Line) -> tuple[Pooled, Shaped] | str:
+    """Pool and stages of this body once more, at its position; else what else has changed."""
+    found = _shaped_again(body, standing, line)
+    return found if isinstance(found, str) else found[:2]
+
+
+def _shaped_again(
+    body: Mapping[str, Any], standing: Standing, line: Line
+) -> tuple[Pooled, Shaped, FormedBatch | None] | str:
     moment = Moment(body["now"], body["position"], body["seed"])
-    taken = take(standing, line, moment)
+    try:
+        taken = take(standing, line, moment)
+    except NotPrepared as error:
+        return str(error)
     if changed := _changed_libraries(body, taken):
         return f"changed since: {', '.join(changed)}"
-    shaped, batch = shape(standing, line, taken, moment, body["batch"], body["night"], list(body["by"]))
+    return taken, *shape(standing, line, taken, moment, body["batch"], body["night"], list(body["by"]))
+
+
+def _again(body: Mapping[str, Any], standing: Standing, line: Line) -> FormedBatch | str:
+    """The batch of this body formed once more; else why it cannot be compared with what it was."""
+    found = _shaped_again(body, standing, line)
+    if isinstance(found, str):
+        return found
+    _, shaped, batch = found
     if batch is None:
         return "formed again, no row is left" if not shaped.refused else f"stage {shaped.failures[-1].stage!r} failed"
     for was, one in zip(body["stages"], batch.body["stages"], strict=True):

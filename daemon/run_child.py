@@ -19,19 +19,21 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from adaptd.errors import AdaptdError
+from adaptd.plugin.pool import Pool, Rows, Text
 from adaptd.plugin.workload import Job, Trained
 from components.bad_input import BadInput
 from daemon import plugin_loading, run_lock
 from daemon.heartbeat import Heart
 from daemon.run_folder import MANIFEST, Held, Result, RunFolder, Spec, Start, put_whole, sync_file
-from daemon.run_texts import TextsGone, texts_at
 from daemon.state_folder import sync_folder
+from daemon.texts import SEQS, TextSource
 
 if TYPE_CHECKING:
     from adaptd.plugin.workload import Workload
@@ -137,7 +139,7 @@ def _number(value: Any) -> float | None:
 
 def _words_of(error: Exception) -> str:
     """Our own errors say what to do; of others the kind and the place alone, since their words may quote a text."""
-    if isinstance(error, AdaptdError | BadInput | TextsGone):
+    if isinstance(error, AdaptdError | BadInput):
         return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1:]
     place = f" at {last[0].filename}:{last[0].lineno}" if last else ""
@@ -147,7 +149,7 @@ def _words_of(error: Exception) -> str:
 def _kind_of(error: Exception) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "memory"
-    return "refused" if isinstance(error, AdaptdError | TextsGone) else "error"
+    return "refused" if isinstance(error, AdaptdError) else "error"
 
 
 # Training
@@ -156,15 +158,37 @@ def _kind_of(error: Exception) -> str:
 def _train(folder: RunFolder, start: Start, heart: Heart) -> tuple[Trained, str | None]:
     spec = folder.spec()
     workload, settings = _workload(spec, start)
-    with texts_at(folder.path.parent.parent, spec.position) as texts:
-        dataset = workload.examples(folder.pool("columns", texts))
-        validating = folder.pool("validation", texts)
+    with TextSource.open(folder.path.parent.parent) as source:
+        dataset = workload.examples(_pool(folder, "columns", source))
+        validating = _pool(folder, "validation", source)
         validation = workload.examples(validating) if len(validating) else None
         heart.beat(now=True)
         trained = workload.train(_job(folder, spec, start, heart, settings, dataset, validation))
     if not isinstance(trained, Trained):
         raise Refused(f"{spec.workload}: its train returned {type(trained).__name__}, expected a Trained")
     return trained, _keep_model(folder) if trained.state == "finished" else None
+
+
+def _pool(folder: RunFolder, name: Literal["columns", "validation"], source: TextSource) -> Pool:
+    """A pool of the folder; what its recorded examples say is read by the numbers of the events that said it then."""
+    columns: dict[str, NDArray[Any]] = {}
+    nothing = np.zeros(0, np.int64)
+
+    def texts(examples: Rows) -> Sequence[Text]:
+        places = columns["order"][np.searchsorted(columns["sorted"], examples)]
+        rows = {one: columns[one][places] if one in columns else np.zeros(len(places), np.int64) for one in needed}
+        found = source.texts(rows)
+        gone = [example for example, text in zip(examples.tolist(), found, strict=True) if not text]
+        if gone:
+            raise Refused(f"event {gone[0]}: its text cannot be read, expected one that nobody has forgotten")
+        return found
+
+    needed = ("example", *SEQS, "ups", "downs")
+    pool = folder.pool(name, texts)
+    columns |= {one: pool[one] for one in needed if one in pool.columns}
+    order = np.argsort(pool["example"], kind="stable") if len(pool) else nothing
+    columns |= {"order": order, "sorted": pool["example"][order]}
+    return pool
 
 
 def _workload(spec: Spec, start: Start) -> tuple[Workload, Any]:

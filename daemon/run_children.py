@@ -6,9 +6,10 @@ first. Which run is begun is `daemon.run_queue`'s.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from daemon.clock_and_chance import MICROSECONDS, Chance
 from daemon.device import Gpu, Watch
@@ -20,6 +21,7 @@ from daemon.run_folder import BadRunFolder, RunFolder, folder_of, run_folders
 from daemon.run_outcomes import End, attempt_of, outcome
 from daemon.run_planning import RunConfig
 from daemon.run_process import Child, Ended, found
+from daemon.views.chosen import Chosen
 from daemon.views.runs import OVER, Record, Runs
 
 MOST_SILENCE_A_TURN = 60 * MICROSECONDS
@@ -29,11 +31,13 @@ STOP_PATIENCE_SECONDS = 30
 LOOK_AT_GPU_SECONDS = 2
 
 
+AView = TypeVar("AView")
+
+
 class Folds(Protocol):
     """The part of the views that runs need."""
 
-    @property
-    def runs(self) -> Runs: ...
+    def of(self, kind: type[AView]) -> AView: ...
     def catch_up(self, max_events: int | None = None) -> int: ...
 
 
@@ -50,7 +54,11 @@ class RunLog:
 
     @property
     def view(self) -> Runs:
-        return self._views.runs
+        return self._views.of(Runs)
+
+    def chosen(self, workload: str, artifact_types: Sequence[str]) -> dict[str, Any]:
+        """The settings that a search has chosen for it last; none where there was no search."""
+        return self._views.of(Chosen).settings_for(workload, artifact_types)
 
     def __getitem__(self, run: str) -> Record:
         return self.view.by_id[run]
@@ -96,9 +104,12 @@ class RunChildren:
         return {entry.child.pid for entry in self._entries.values()}
 
     def kill(self, run: str) -> None:
-        """At once, where it has a child."""
+        """At once, where it has a child; also one of an earlier daemon that nobody has taken up yet."""
         if run in self._entries:
             self._entries[run].child.kill()
+        elif (child := found(folder_of(self._state_dir, run))) is not None:
+            child.kill()
+            child.close()
 
     def add(self, child: Child, until: int | None, now: int) -> None:
         """A child that was started just now; the log is told."""
@@ -248,12 +259,13 @@ class RunChildren:
 
     # Telling them to end
 
-    def ask_to_yield(self, reason: YieldReason, keep: str | None = None) -> list[str]:
-        """Each child is told once; not that of the workload `keep`."""
+    def ask_to_yield(self, reason: YieldReason, keep: Collection[str] = ()) -> list[str]:
+        """Each child is told once; of the window only those that it binds, and none of the workloads in `keep`."""
         told: list[str] = []
         for run, entry in self._entries.items():
-            kept = keep is not None and self._log[run]["plan"]["workload"] == keep
-            if not kept and entry.told is None:
+            plan = self._log[run]["plan"]
+            bound = reason != "window" or (plan["night"] is not None and plan["workload"] not in keep)
+            if bound and entry.told is None:
                 told += self._tell_to_stop(run, entry, reason)
         return told
 

@@ -86,6 +86,13 @@ def _seqs(path: Path) -> list[int]:
     return seqs
 
 
+def erase_trials(state_dir: Path) -> None:
+    """What a search that was killed may have left of its last trial: a model, and what the trial printed."""
+    for folder in (state_dir / "tuning").glob("*/*"):
+        shutil.rmtree(folder / "trial", ignore_errors=True)
+        (folder / "out.log").unlink(missing_ok=True)
+
+
 # Line by line
 
 RUNS, DERIVED_TEXTS = "runs", "derived.jsonl"

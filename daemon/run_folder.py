@@ -163,7 +163,7 @@ class RunFolder:
         path = self.path / f"{name}.npz"
         derived = self._derived() if name == "columns" else {}
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 columns = {column: stored[column] for column in stored.files}
             pool = Pool.of(columns, names=self.spec().names.get(name, {}), derived=derived, fetch_texts=texts)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, WrongPool) as error:
@@ -310,13 +310,14 @@ def write_folder(state_dir: Path, spec: Spec, pool: Pool, validation: Pool) -> R
 
 
 def _write_derived(path: Path, pool: Pool) -> None:
-    wanted = set(pool["example"][pool["example"] < 0].tolist())
+    """With the example that each was made from, so that forgetting finds it (daemon.run_erasing)."""
+    sources = dict(zip(pool["example"].tolist(), pool["derived_from"].tolist(), strict=True))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:
-        file.writelines(
-            msgspec.json.encode({"example": number, "text": dict(pool.derived.get(number, {}))}) + b"\n"
-            for number in sorted(wanted, reverse=True)
-        )
+        for number in sorted((one for one in sources if one < 0), reverse=True):
+            text = dict(pool.derived.get(number, {}))
+            row = {"example": number, "derived_from": sources[number], "text": text}
+            file.write(msgspec.json.encode(row) + b"\n")
 
 
 def names_of(pool: Pool) -> dict[str, list[str | None]]:

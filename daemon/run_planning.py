@@ -6,6 +6,7 @@ same; where it cannot, the run fails with the reason.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -60,8 +61,10 @@ class NotPlanned(AdaptdError):
     """The batch cannot become a run by what is configured now."""
 
 
-def plan_of(run: str, told: Mapping[str, Any], config: RunConfig, beside: Path) -> Body:
-    """What `run_planned` says of a batch in the list, but for its seed.
+def plan_of(
+    run: str, told: Mapping[str, Any], config: RunConfig, beside: Path, chosen: Mapping[str, Any] | None = None
+) -> Body:
+    """What `run_planned` says of a batch in the list, but for its seed. `chosen` by a search yields to config.toml.
 
     NotPlanned, PluginRejected or BadSettings where it cannot become a run by what is configured now.
     """
@@ -76,11 +79,23 @@ def plan_of(run: str, told: Mapping[str, Any], config: RunConfig, beside: Path) 
     return bare_plan(run, told) | {
         "plugin": {"name": workload.plugin or name, "code": plugin.code_hash},
         "mode": workload.mode,
-        "settings": dict(workload.settings),
+        "settings": _still_known(plugin, chosen or {}) | dict(workload.settings),
         "device": config.device.use,
         "base_model": None if workload.base_model is None else str((beside / workload.base_model).resolve()),
         "attempts": config.runs.attempts,
     }
+
+
+def _still_known(plugin: plugin_loading.Plugin, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what was chosen once, the settings that the workload has today and would take."""
+    kind = plugin.made_by.Settings  # type: ignore[attr-defined]
+    known = {field.name for field in dataclasses.fields(kind)}
+    kept = {name: value for name, value in chosen.items() if name in known}
+    try:
+        plugin_loading.settings_of(kind, kept, plugin.name)
+    except plugin_loading.BadSettings:
+        return {}
+    return kept
 
 
 def bare_plan(run: str, told: Mapping[str, Any]) -> Body:

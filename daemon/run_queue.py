@@ -7,23 +7,23 @@ goes on: an intent is in the log before its deed, and a deed can be done twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from adaptd.errors import AdaptdError
 from daemon import run_planning
 from daemon.clock_and_chance import MICROSECONDS
-from daemon.device import Choice, Need, NoSuchDevice, choose
+from daemon.device import CPU, Choice, Need, NoSuchDevice, choose
 from daemon.device_lease import Lease
 from daemon.event_kinds import RUN_CANCELLED, RUN_FAILED, RUN_PLANNED
 from daemon.gpus import LooksAtGpus
 from daemon.night_parts import NoSuchRun, NothingToCancel, Told, YieldReason
 from daemon.nights import Night
 from daemon.run_children import RunChildren, RunLog
-from daemon.run_erasing import erase_over, holds_forgotten
 from daemon.run_folder import BadRunFolder, RunFolder, Start, folder_of, id_of, number_of, put_whole
 from daemon.run_forecast import too_little_left
+from daemon.run_forgetting import erase_over, holds_forgotten
 from daemon.run_outcomes import attempt_of
 from daemon.run_planning import Batches, RunConfig
 from daemon.run_process import started
@@ -63,10 +63,6 @@ class RunQueue:
             return True
         return any(told["workload"] == workload for told in self._unplanned())
 
-    def working(self) -> bool:
-        """Whether a child is running."""
-        return len(self._children) > 0
-
     def _unplanned(self) -> Iterator[Mapping[str, Any]]:
         """Batches without a run, but for those that were tried in vain in the same way before."""
         have = self._log.view.batches()
@@ -80,7 +76,7 @@ class RunQueue:
         if not plans:
             return None
         try:
-            plan = run_planning.plan_of("", told, self._config, self._place.beside)
+            plan = run_planning.plan_of("", told, self._config, self._place.beside, self._chosen(told))
         except AdaptdError:
             return None
         same = ("workload", "plugin", "mode", "settings", "base_model")
@@ -88,7 +84,7 @@ class RunQueue:
 
     # Planning
 
-    def plan(self, now: int, night: Night | None) -> Told:  # noqa: ARG002 the batch knows its night
+    def plan(self, now: int) -> Told:
         """`run_planned` and the folder for each batch that has no run yet."""
         told: list[str] = []
         for batch in list(self._unplanned()):
@@ -99,7 +95,7 @@ class RunQueue:
     def _plan(self, run: str, told: Mapping[str, Any], now: int) -> str:
         formed = self._batches.rebuild(told["batch"])
         try:
-            body = run_planning.plan_of(run, told, self._config, self._place.beside)
+            body = run_planning.plan_of(run, told, self._config, self._place.beside, self._chosen(told))
             if isinstance(formed, str):
                 raise run_planning.NotPlanned(formed)
         except AdaptdError as error:
@@ -108,6 +104,11 @@ class RunQueue:
         self._log.append(RUN_PLANNED, body | {"seed": formed.body["seed"]}, now)
         run_planning.write(self._place.state_dir, self._log[run], formed, self._place.beside)
         return f"{run} planned: batch {told['batch']} of {told['workload']}"
+
+    def _chosen(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """What a search has chosen for the batch's workload."""
+        workload = self._config.workloads.get(told["workload"])
+        return self._log.chosen(told["workload"], workload.artifact_types) if workload is not None else {}
 
     def _refuse(self, run: str, reason: str, now: int) -> str:
         body = {"run": run, "attempt": attempt_of(self._log[run]), "how": "refused", "reason": reason}
@@ -137,22 +138,23 @@ class RunQueue:
 
     # Starting
 
-    def start_next(self, now: int, night: Night | None, workload: str | None = None) -> Told:
-        """The oldest run whose device is free begins, or goes on; one at a turn."""
+    def start_next(self, now: int, night: Night | None, asked: Collection[str] = ()) -> Told:
+        """The oldest run that may run now and whose device is free begins, or goes on; one at a turn."""
         told: list[str] = []
         for record in self._log.view.unfinished():
-            mine = workload is None or record["plan"]["workload"] == workload
-            if record["run"] in self._children or not mine or "seed" not in record["plan"]:
+            free = record["plan"]["night"] is None or record["plan"]["workload"] in asked
+            closes_at = night.closes_at if night is not None and not free else None
+            if record["run"] in self._children or "seed" not in record["plan"] or (night is None and not free):
                 continue
-            if too_little_left(record, night.closes_at if night else None, now):
+            if too_little_left(record, closes_at, now):
                 continue
-            said, has_begun = self._begin(record, now, night)
+            said, has_begun = self._begin(record, now, closes_at)
             told += said
             if has_begun:
                 break
         return told
 
-    def _begin(self, record: Record, now: int, night: Night | None) -> tuple[list[str], bool]:
+    def _begin(self, record: Record, now: int, closes_at: int | None) -> tuple[list[str], bool]:
         folder = self._folder(record, now)
         if isinstance(folder, str):
             return [folder], False
@@ -164,25 +166,33 @@ class RunQueue:
         if lease is None or choice.device is None:
             return self._wait_for(folder, choice.why_not), False
         try:
-            return self._spawn(record, folder, choice, lease, now, night)
+            told, has_begun = self._spawn(record, folder, choice, lease, now, closes_at)
+            return [*self._why_no_gpu(choice, spec.devices), *told], has_begun
         finally:
             lease.close()
 
+    def _why_no_gpu(self, choice: Choice, devices: Collection[str]) -> Iterator[str]:
+        """Once, where a run that could use a GPU gets the CPU by itself."""
+        why, by_itself = self._gpus.why_none, choice.device == CPU and self._config.device.use == "auto"
+        if by_itself and "cuda" in devices and why not in self._told_once:
+            self._told_once.add(why)
+            yield f"runs have the CPU: {why}"
+
     def _spawn(
-        self, record: Record, folder: RunFolder, choice: Choice, lease: Lease, now: int, night: Night | None
+        self, record: Record, folder: RunFolder, choice: Choice, lease: Lease, now: int, closes_at: int | None
     ) -> tuple[list[str], bool]:
         assert choice.device is not None
         start = Start(
             start=record["starts"] + 1,
             device=choice.device,
             beside=str(self._place.beside),
-            seconds=None if night is None else (night.closes_at - now) / MICROSECONDS,
+            seconds=None if closes_at is None else (closes_at - now) / MICROSECONDS,
             halvings=record["failures"].get("memory", 0),
         )
         child = started(folder, start, lease, self._place.environ, choice.uuid)
         if child is None:  # one that an earlier daemon started, and that was not seen until now
             return self._children.take_up_folder(folder, now), True
-        self._children.add(child, night.closes_at if night else None, now)
+        self._children.add(child, closes_at, now)
         self._wait_for(folder, "")
         again = f", from step {child.held.from_step}" if child.held.from_step else ""
         return [f"{record['run']} started on {choice.device}, process {child.pid}{again}"], True
@@ -225,8 +235,8 @@ class RunQueue:
             self._tidy()
         return told
 
-    def ask_to_yield(self, now: int, reason: YieldReason, *, keep: str | None = None) -> Told:  # noqa: ARG002
-        """Each child is told once; not that of the workload `keep`."""
+    def ask_to_yield(self, now: int, reason: YieldReason, keep: Collection[str] = ()) -> Told:  # noqa: ARG002
+        """Each child is told once; of the window only those that it binds, and none of the workloads in `keep`."""
         return self._children.ask_to_yield(reason, keep)
 
     def stop(self, now: int) -> Told:

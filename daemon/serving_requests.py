@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from adaptd.errors import AdaptdError
-from daemon import asking_nights, forgetting
+from daemon import asking_nights, forgetting, settings_choosing
 from daemon.clock_and_chance import Chance, Clock, new_id
 from daemon.main_loop import PASSING
 from daemon.night_parts import NightParts
@@ -105,6 +105,11 @@ def _cancel(owner: Owner, request: Request) -> Answer:
     return {"run": request["run"], "reason": request["reason"]}
 
 
+def _tune(owner: Owner, request: Request) -> Answer:
+    known = list(owner.settings.workloads)
+    return settings_choosing.take_choice(_place(owner), known, request["chosen"], _id(owner, request))
+
+
 TEXT, TEXT_OR_NONE, NUMBER_OR_NONE = (str,), (str, NoneType), (int, NoneType)
 REQUESTS: dict[str, Served] = {
     "forget": Served(_forget, "forgot", {"subject": TEXT}, ("events", "keys", "quarantined")),
@@ -112,6 +117,7 @@ REQUESTS: dict[str, Served] = {
     "train": Served(_train, "training asked for", {"workload": TEXT_OR_NONE}, ("workloads",)),
     "pause": Served(_pause, "paused", {"until": NUMBER_OR_NONE, "reason": TEXT_OR_NONE}, ("until", "reason")),
     "resume": Served(_resume, "resumed"),
+    "tune": Served(_tune, "settings chosen", {"chosen": (dict,)}, ("workload", "settings", "score")),
     "cancel": Served(_cancel, "cancelled", {"run": TEXT, "reason": TEXT_OR_NONE}, ("run", "reason")),
 }
 """By the verb that asks."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -19,16 +17,7 @@ class ChosenStage(NamedTuple):
 
 def chosen_stages(settings: WorkloadSettings) -> list[ChosenStage]:
     """Those that config.toml lists, else the preset's; what config.toml says to one counts before the preset."""
-    presets = _presets()
-    order = presets.preset_stages(settings.preset) if settings.stages is None else settings.stages
-    return [
-        ChosenStage(name, dict(presets.preset_settings(settings.preset, name)) | settings.stage.get(name, {}))
-        for name in order
-    ]
+    from daemon.presets import preset_settings, preset_stages
 
-
-def _presets() -> Any:
-    try:
-        return importlib.import_module("daemon.presets")
-    except ModuleNotFoundError:
-        return SimpleNamespace(preset_stages=lambda _preset: (), preset_settings=lambda _preset, _stage: {})
+    order = preset_stages(settings.preset) if settings.stages is None else settings.stages
+    return [ChosenStage(name, preset_settings(settings.preset, name) | settings.stage.get(name, {})) for name in order]

@@ -108,12 +108,16 @@ def _loaded(workload: str, name: str, settings: WorkloadSettings, beside: Path) 
 
 
 def _settings_of(stage: Any, table: Mapping[str, Any]) -> dict[str, Any]:
-    """Every setting with the value that holds, defaults included, where the stage keeps them as `settings`."""
+    """Every setting with the value that holds, defaults included, where the stage keeps them as `settings`.
+
+    As JSON gives them back: they are compared with what an event says.
+    """
     whole = getattr(stage, "settings", None)
+    settings: dict[str, Any]
     try:
-        settings: dict[str, Any] = msgspec.to_builtins(table if whole is None else whole)
+        settings = msgspec.json.decode(msgspec.json.encode(table if whole is None else whole))
     except TypeError:
-        return dict(table)
+        settings = msgspec.json.decode(msgspec.json.encode(table))
     return settings
 
 

@@ -21,6 +21,7 @@ from adaptd.plugin.pool import Pool, Rows
 from daemon.stage_line import LineStage
 
 PAGE_ROWS = 10_000
+FOLDER_MODE = 0o700
 NewestOf = Callable[[Rows], Rows]
 
 
@@ -72,7 +73,7 @@ class StageMemory:
     def _keep(self, one: LineStage, position: int, memory: bytes) -> None:
         """With a new file that takes the old one's place; no sync, since a torn one is as one that is gone."""
         assert self._folder is not None
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        _make_folders(self._folder)
         head = {"position": position, "made_by": _made_by(one), "hash": blake2b(memory, digest_size=16).hexdigest()}
         path = self._path(one)
         beside = path.with_suffix(".new")
@@ -83,6 +84,13 @@ class StageMemory:
     def _path(self, one: LineStage) -> Path:
         assert self._folder is not None
         return self._folder / (blake2b(one.named.encode(), digest_size=8).hexdigest() + ".memory")
+
+
+def _make_folders(folder: Path) -> None:
+    """With those above it that are missing, for their owner alone."""
+    for path in reversed([folder, *folder.parents]):
+        if not path.is_dir():
+            path.mkdir(mode=FOLDER_MODE)
 
 
 def _made_by(one: LineStage) -> str:

@@ -15,6 +15,7 @@ from daemon.telling import Tell, silent
 from daemon.views.batches import Batches
 from daemon.views.examples import Examples
 from daemon.views.page import Vocabulary
+from daemon.views.saving import load_saved
 from daemon.views.store import PAGE_EVENTS, Views, fold_next
 
 SourceOf = Callable[[Examples], Source]
@@ -41,10 +42,11 @@ class LiveStanding:
 
 
 class FoldedStanding:
-    """For who only reads: the log folded in this process, by its own means."""
+    """For who only reads: what is saved of the views, and the rest of the log folded in this process."""
 
-    def __init__(self, log: EventLog, source_of: SourceOf, tell: Tell = silent) -> None:
+    def __init__(self, log: EventLog, source_of: SourceOf, views: Path, tell: Tell = silent) -> None:
         self._log = log
+        self._views = views
         self._source_of = source_of
         self._tell = tell
         self._newest: Standing | None = None
@@ -52,8 +54,21 @@ class FoldedStanding:
     def now(self) -> Standing:
         """As of the log's head when this was first asked."""
         if self._newest is None:
-            self._newest = self.at(self._log.head().seq)
+            examples, batches, position = self._saved()
+            self._newest = _folded_on(
+                self._log, examples, batches, position, self._log.head().seq, self._source_of, None, self._tell
+            )
         return self._newest
+
+    def _saved(self) -> tuple[Examples, Batches, int]:
+        """As views.db has them, where that is a state of this log; else from the first event."""
+        examples, batches = Examples(), Batches()
+        saved = load_saved(self._views, [examples, batches])
+        if saved is not None and saved[0]:
+            found = self._log.read_after(saved[0] - 1, 1, ("seq", "chain"))
+            if found and tuple(found[0]) == saved:
+                return examples, batches, saved[0]
+        return Examples(), Batches(), 0
 
     def at(self, position: int) -> Standing:
         """As of that position, with what stages remember fed from the first example."""
@@ -62,8 +77,20 @@ class FoldedStanding:
 
 def folded_at(log: EventLog, last: int, source_of: SourceOf, memories: Path | None, tell: Tell = silent) -> Standing:
     """The log up to the event `last`, folded in memory."""
-    examples, batches, vocabulary = Examples(), Batches(), Vocabulary()
-    position, count = 0, 1
+    return _folded_on(log, Examples(), Batches(), 0, last, source_of, memories, tell)
+
+
+def _folded_on(
+    log: EventLog,
+    examples: Examples,
+    batches: Batches,
+    position: int,
+    last: int,
+    source_of: SourceOf,
+    memories: Path | None,
+    tell: Tell,
+) -> Standing:
+    vocabulary, count = Vocabulary(), 1
     while count and position < last:
         limit = min(PAGE_EVENTS, last - position)
         position, count = fold_next(log, [examples, batches], position, limit, vocabulary)

@@ -156,7 +156,7 @@ class World:
 
     def read_only(self):
         """As a verb stands on it."""
-        return FoldedStanding(self.log, self.source)
+        return FoldedStanding(self.log, self.source, self.folder / "state" / "views.db")
 
 
 def worlds():

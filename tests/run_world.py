@@ -306,8 +306,8 @@ class World:
         self.told += self.queue.reap(now)
         if not starts:
             return
-        self.told += self.queue.plan(now, night)
-        self.told += self.queue.start_next(now, night)
+        self.told += self.queue.plan(now)
+        self.told += self.queue.start_next(now, night, ())
 
     def until(self, holds, **how):
         """Turns until that holds; AssertionError with what was told when it never does."""
@@ -343,7 +343,7 @@ class World:
     # Looking
 
     def run(self, number=1):
-        return self.state.views.runs.by_id.get(f"run-{number:04}", {"state": "absent"})
+        return self.log.view.by_id.get(f"run-{number:04}", {"state": "absent"})
 
     def is_(self, state, number=1):
         return lambda: self.run(number)["state"] == state

@@ -14,6 +14,7 @@ from daemon.queries import LogState, SpoolState
 from tests import made_state
 from tests.test_cli_status import a_status
 from tests.test_running import running
+from tests.test_workload_checking import WORKLOAD
 
 NOW = made_state.NOW
 HOUR = 3600 * 1_000_000
@@ -267,3 +268,23 @@ def test_a_wrong_configuration_is_bad(folder, capsys):
     assert first.startswith("bad   config       wrong in 2 places, the first: config.toml:2:2: logs: expected one of ")
     assert second == f"{'':18} → correct it: `adaptd config check` names every place"
     assert examining.configuration(["c:1:1: it is so"]).found == "c:1:1: it is so"
+
+
+def test_what_workloads_name_is_loaded(folder, capsys):
+    """Bad when it cannot be used, which no other short look would notice."""
+    path = folder / "plugins" / "workloads" / "small.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(WORKLOAD)
+    config = '[adaptd]\n[workloads.support]\nplugin = "small"\nstages = []\n'
+    (folder / "config.toml").write_text(config)
+    told = found(capsys)[1]["workloads"]
+    assert (told["level"], told["found"]) == ("ok", "support: plugins and stages can be used")
+    (folder / "config.toml").write_text(config + 'mode = "lora"\nsettings = { epoch = 1 }\n')
+    code, findings = found(capsys)
+    told = "config.toml:6:14: workloads.support.settings.epoch: an unknown key, expected one of epochs"
+    assert (code, findings["config"]["level"]) == (1, "ok")
+    assert findings["workloads"]["found"].startswith(told)
+    (folder / "config.toml").write_text(config + 'mode = "lora"\nstage = { x = {} }\n')
+    assert found(capsys)[1]["workloads"]["found"].startswith(
+        "wrong in 2 places, the first: config.toml:5:8: workloads."
+    )

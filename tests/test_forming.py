@@ -296,6 +296,20 @@ def test_in_whatever_order_events_came_the_batch_is_the_same(world, tmp_path):
     assert len(batches[0]) > 5
 
 
+def test_a_run_stops_by_so_many_of_the_newest(world, monkeypatch):
+    """However many there are; in the order of the log."""
+    monkeypatch.setattr("daemon.batch_making.MOST_VALIDATION", 3)
+    place = world()
+    place.rate_learnt(10)
+    while place.views.examples.resolved("side")["side"].tolist().count(2) < 5:
+        place.clock.advance(seconds=60)
+        place.rate(1)
+    place.turn()
+    columns = place.views.examples.resolved("seq", "side")
+    newest = sorted(columns["seq"][columns["side"] == 2].tolist())[-3:]
+    assert place.bodies("batch_formed")[0]["validation"]["example"] == newest
+
+
 def test_two_workloads_of_one_turn_have_numbers_of_their_own(world):
     """The first one's batch is folded before the second is formed."""
     from daemon.settings import Settings

@@ -10,6 +10,7 @@ from daemon.clock_and_chance import SeededChance
 from daemon.rebuilding import Checked, check
 from tests.forming_world import DAY, worlds
 from tests.test_stage_line import write_stage
+from tests.test_stage_memory import REMEMBERS
 
 
 @pytest.fixture
@@ -98,6 +99,42 @@ def test_rows_of_a_forgotten_subject_are_listed_and_are_no_fault(world):
     found = checked(place)
     assert found.why_not == "a subject was forgotten since, whose texts a stage may have read"
     assert (found.forgotten, found.wrong, found.ok) == ([10], [], True)
+
+
+def test_what_stages_remember_goes_when_somebody_is_forgotten(world, tmp_path):
+    """It may hold anybody's words; it is made again from what is left."""
+    write_stage(tmp_path, "remembers", "return pool", REMEMBERS)
+    place = formed(world(stages=("remembers",)))
+    kept = tmp_path / "state" / "derived" / "stages"
+    assert list(kept.rglob("*.memory"))
+    assert checked(place).why_not is None
+    place.rate(1, subject="patient 17")
+    forgetting.forget(place.state, "patient 17", place.clock.now(), SeededChance(9))
+    assert not kept.exists()
+    place.rate_learnt(10)
+    place.turn()
+    assert list(kept.rglob("*.memory"))
+
+
+def test_a_memory_that_depends_on_how_it_was_fed_is_told(world, tmp_path):
+    """Fed page by page it is another than fed from the first example: the stored rows are checked instead."""
+    counts = REMEMBERS.replace('",".join(map(str, sorted(set(self.heard)))).encode()', "b'%d' % self.pages")
+    counts = counts.replace(
+        'tuple(int(word) for word in memory.decode().split(","))', "()\n        self.pages = int(memory)"
+    )
+    write_stage(tmp_path, "remembers", "return pool", counts)
+    place = formed(world(stages=("remembers",)))
+    place.rate_learnt(10)
+    place.turn()
+    assert checked(place).why_not is None
+    assert checked(place, 2).why_not == (
+        "what stage remembers remembers, fed from the first example, is not what it was"
+    )
+    place.rate_learnt(10)
+    place.turn()
+    assert len(place.bodies("batch_formed")) == 3
+    place.reopen()
+    assert not isinstance(place.forming.rebuild(3), str)  # the kept memory stands at its position
 
 
 def test_a_stage_that_is_not_what_it_seems_is_found_out(world, tmp_path):

@@ -47,7 +47,7 @@ def test_a_batch_becomes_a_run_and_the_run_a_model(world):
     assert "hello from counting 11 examples\n" in out
     assert "and to stderr\n" in out
     assert not world.queue.busy("counting")
-    assert not world.queue.working()
+    assert not world.children
 
 
 def test_texts_come_from_the_log_and_derived_ones_from_the_folder(world):
@@ -61,8 +61,8 @@ def test_texts_come_from_the_log_and_derived_ones_from_the_folder(world):
 def test_a_run_that_pauses_goes_on_and_ends_as_if_nothing_had_been(world):
     """The reason stands in the event; the sum is that of a run without a pause."""
     configure(world, steps=40, pause=0.02)
-    world.batches.add()
-    world.until(world.at_step(5))
+    world.batches.add(night="2023-11-14")
+    world.until(world.at_step(5), night=night(3600))
     assert world.queue.ask_to_yield(world.clock.now(), "window") == ["run-0001 is told to pause, reason: window"]
     assert world.queue.ask_to_yield(world.clock.now(), "window") == []
     world.until(world.is_("paused"), starts=False)
@@ -70,7 +70,7 @@ def test_a_run_that_pauses_goes_on_and_ends_as_if_nothing_had_been(world):
     assert (kind, body["reason"], body["steps"]) == ("run_paused", "window", 40)
     assert 5 <= body["step"] < 40
     assert body["checkpoint_seconds"] < 30
-    world.until(world.is_("finished"))
+    world.until(world.is_("finished"), night=night(3600))
     starts = [body for kind, body in world.events() if kind == "run_started"]
     assert [start["from_step"] for start in starts] == [0, body["step"]]
     paused = world.sum()[0]
@@ -118,8 +118,8 @@ def test_a_run_is_given_up_after_so_many_attempts(world):
     assert [body["final"] for kind, body in world.events() if kind == "run_failed"] == [False, True]
     world.batches.add(hash_="same")
     assert not world.queue.busy("counting")
-    assert world.queue.plan(NOW, None) == ["batch 2 is not planned: it is batch 1 again, which was given up"]
-    assert world.queue.plan(NOW, None) == []
+    assert world.queue.plan(NOW) == ["batch 2 is not planned: it is batch 1 again, which was given up"]
+    assert world.queue.plan(NOW) == []
     configure(world)
     assert world.queue.busy("counting")
     world.until(world.is_("finished", 2))
@@ -169,10 +169,10 @@ def test_a_child_that_does_not_heed_is_ended_when_patience_is_over(world):
     configure(world, steps=100_000, pause=0.01, wrong="deaf")
     world.batches.add()
     world.until(world.at_step(2))
-    world.queue.ask_to_yield(world.clock.now(), "window")
+    world.queue.ask_to_yield(world.clock.now(), "person")
     world.until(world.is_("paused"), seconds=30, starts=False)
     assert any("it did not end within 120 seconds of being told to" in text for text in world.told)
-    assert world.events()[-1][1]["reason"] == "window"
+    assert world.events()[-1][1]["reason"] == "person"
 
 
 # Windows
@@ -180,7 +180,7 @@ def test_a_child_that_does_not_heed_is_ended_when_patience_is_over(world):
 
 def test_nothing_is_begun_for_the_last_minute(world):
     """Nor for less than a checkpoint takes."""
-    world.batches.add()
+    world.batches.add(night="2023-11-14")
     world.turn(night(59))
     assert world.kinds() == ["planned"]
     world.turn(night(120))
@@ -195,8 +195,8 @@ def test_a_child_ends_by_itself_when_its_window_closes(world):
     start = world.of().start()
     assert start.seconds is None
     world.queue.cancel("run-0001", None, world.clock.now())
-    world.until(lambda: not world.queue.working())
-    world.batches.add()
+    world.until(lambda: not world.children)
+    world.batches.add(night="2023-11-14")
     world.turn(night(61, world.clock.now()))
     assert world.of(2).start().seconds == pytest.approx(61, abs=1)
     assert world.events()[-1][1]["until"] is not None
@@ -215,7 +215,7 @@ def test_a_child_outlives_the_daemon_and_is_found_again(world):
     world.come_back()
     world.turn()
     assert world.told[-1] == f"run-0001 goes on in process {pid}, which an earlier daemon started"
-    assert world.queue.working()
+    assert world.children
     world.queue.ask_to_yield(world.clock.now(), "person")
     world.until(world.is_("paused"), starts=False)
     assert world.kinds() == ["planned", "started", "paused"]
@@ -302,7 +302,7 @@ def test_a_daemon_that_is_killed_between_any_two_deeds_is_followed_by_one_that_e
 def test_a_plan_without_its_folder_is_written_again_from_the_batch(world):
     """Killed between the two."""
     world.batches.add()
-    world.queue.plan(NOW, None)
+    world.queue.plan(NOW)
     for path in world.of().path.iterdir():
         path.unlink()
     world.until(world.is_("finished"))
@@ -312,7 +312,7 @@ def test_a_plan_without_its_folder_is_written_again_from_the_batch(world):
 def test_a_plan_whose_batch_cannot_be_had_fails_with_the_reason(world):
     """No retry would help."""
     world.batches.add()
-    world.queue.plan(NOW, None)
+    world.queue.plan(NOW)
     (world.of().path / "spec.json").unlink()
     world.batches.lost.add(1)
     world.turn()
@@ -350,7 +350,7 @@ def test_a_mode_that_the_workload_does_not_have_is_refused(world):
 def test_other_code_than_that_of_the_plan_is_refused(world):
     """The child looks at the file as it is now."""
     world.batches.add()
-    world.queue.plan(NOW, None)
+    world.queue.plan(NOW)
     path = world.folder / "plugins" / "workloads" / "counting.py"
     path.write_text(path.read_text() + "\n# changed\n")
     world.until(world.is_("failed"))
@@ -391,7 +391,7 @@ def test_a_cancelled_run_ends_at_once_and_stays_ended(world):
     world.batches.add()
     world.until(world.at_step(2))
     world.queue.cancel("run-0001", "a mistake", world.clock.now())
-    world.until(lambda: not world.queue.working())
+    world.until(lambda: not world.children)
     world.turn()
     assert world.kinds() == ["planned", "started", "cancelled"]
     assert world.events()[-1][1] == {"run": "run-0001", "reason": "a mistake"}
@@ -424,10 +424,10 @@ def test_a_run_that_would_learn_from_somebody_forgotten_is_cancelled(world):
     world.rate(3, subject="ann")
     world.batches.add()
     world.turn()
-    world.until(world.queue.working)
+    world.until(lambda: world.children)
     forgetting.forget(world.state, "ann", world.clock.now(), world.chance)
     world.state.views.catch_up()
-    world.until(lambda: not world.queue.working())
+    world.until(lambda: not world.children)
     assert "run-0001 is cancelled: a subject that it was to learn from was forgotten" in world.told
     assert world.kinds()[-1] == "cancelled"
     assert not (world.of().path / "derived.jsonl").exists()
@@ -437,7 +437,7 @@ def test_forgetting_somebody_else_cancels_nothing(world):
     from daemon import forgetting
 
     world.batches.add()
-    world.queue.plan(NOW, None)
+    world.queue.plan(NOW)
     world.rate(3, subject="ann")
     forgetting.forget(world.state, "ann", world.clock.now(), world.chance)
     world.state.views.catch_up()
@@ -492,12 +492,24 @@ def test_folders_of_runs_that_are_over_are_let_go_of(world):
     assert sorted(path.name for path in (world.state.state_dir / "runs").iterdir()) == ["run-0003"]
 
 
-def test_only_the_workload_that_was_asked_for_is_begun(world):
-    """Outside the windows the others wait."""
+def test_outside_the_windows_only_what_was_asked_for_runs(world):
+    """A run without a night, or of a workload that was asked for meanwhile; windows do not end those."""
+    configure(world, steps=100_000, pause=0.01)
+    world.batches.add(night="2023-11-14")
+    world.queue.plan(NOW)
+    assert world.queue.start_next(NOW, None, ()) == []
+    assert len(world.queue.start_next(NOW, None, ["counting"])) == 1
+    assert world.of().start().seconds is None
+    assert world.queue.ask_to_yield(NOW, "window", ["counting"]) == []
+    assert world.queue.ask_to_yield(NOW, "window") == ["run-0001 is told to pause, reason: window"]
+    world.until(world.is_("paused"), starts=False)
     world.batches.add()
-    world.queue.plan(NOW, None)
-    assert world.queue.start_next(NOW, None, "other") == []
-    assert world.queue.ask_to_yield(NOW, "window", keep="counting") == []
+    world.queue.plan(NOW)
+    assert world.queue.start_next(NOW, None, ()) == [
+        f"run-0002 started on cpu, process {world.children['run-0002'].child.pid}"
+    ]
+    assert world.queue.ask_to_yield(NOW, "window") == []
+    assert world.queue.ask_to_yield(NOW, "person") == ["run-0002 is told to pause, reason: person"]
 
 
 def test_a_child_has_little_of_the_daemon_s_environment(world, monkeypatch):

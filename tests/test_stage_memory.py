@@ -81,7 +81,8 @@ def test_a_memory_of_other_settings_or_from_the_future_is_not_taken(load, tmp_pa
     """It begins from the first example, and a look back leaves the newer memory's file alone."""
     fed(load(), tmp_path / "kept", [3, 4, 9], 9)
     assert fed(load(), tmp_path / "kept", [3, 4], 4)[0].heard == (1, 2)
-    assert fed(load(amount=1.0), tmp_path / "kept", [3, 4], 4)[0].heard == (1, 2)
+    assert fed(load(), tmp_path / "kept", [3, 4], 4)[0].pages == 0
+    assert fed(load(amount=1.0), tmp_path / "kept", [3, 4], 4)[0].pages == 1
 
 
 def test_without_a_folder_nothing_is_kept(load, tmp_path):
@@ -92,9 +93,9 @@ def test_without_a_folder_nothing_is_kept(load, tmp_path):
 
 def test_its_file_is_its_owners_alone(load, tmp_path):
     """A stage may remember what somebody wrote."""
-    fed(load(), tmp_path / "kept", [3], 3)
-    (file,) = (tmp_path / "kept").iterdir()
-    assert file.stat().st_mode & 0o077 == 0
+    fed(load(), tmp_path / "derived" / "kept", [3], 3)
+    (file,) = (tmp_path / "derived" / "kept").iterdir()
+    assert [path.stat().st_mode & 0o077 for path in (file, *file.parents[:2])] == [0, 0, 0]
     assert json.loads(file.read_bytes().partition(b"\n")[0])["position"] == 3
 
 

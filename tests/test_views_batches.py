@@ -80,3 +80,10 @@ def test_it_is_taken_up_again_as_it_was():
     again = saved.load(Batches())
     assert (again.formed, again.answers, again.failures) == (view.formed, view.answers, view.failures)
     assert again.times_learnt("sbert").tolist() == view.times_learnt("sbert").tolist()
+
+
+def test_a_batch_without_rows_can_be_folded():
+    """Whatever stands in the log, the daemon begins."""
+    view = folded(Entry("b", "batch_formed/1", 5, 0, body='{"batch": 4, "workload": "sbert"}'))
+    (batch,) = view.listed()
+    assert (batch["rows"], batch["new"], batch["validation"], view.next_number()) == (0, 0, 0, 5)

@@ -171,3 +171,26 @@ def test_a_stage_that_is_listed_takes_what_is_said_to_it():
     """In the order of the list."""
     settings = WorkloadSettings(stages=("b", "a"), stage={"a": {"x": 1}})
     assert [(stage.name, stage.table.get("x")) for stage in chosen_stages(settings)] == [("b", None), ("a", 1)]
+
+
+@pytest.mark.parametrize("preset", ["shipped", "v1", "v2"])
+def test_what_a_preset_says_its_stages_take(preset, folder):
+    """A workload that says no more than its plugin is good."""
+    text = f'[workloads.support]\nplugin = "small"\npreset = "{preset}"\n'
+    assert faults_of(folder, text) == []
+    assert chosen_stages(WorkloadSettings(preset=preset))
+
+
+def test_what_config_says_to_a_stage_counts_before_the_preset():
+    """Key by key."""
+    settings = WorkloadSettings(preset="v2", stage={"size_batch": {"max_examples": 7}})
+    (size,) = [stage.table for stage in chosen_stages(settings) if stage.name == "size_batch"]
+    assert (size["max_examples"], size["target_quality"]) == (7, 0.7)
+
+
+def test_a_stage_of_the_preset_that_is_wrong_is_told_at_its_table(folder):
+    """The file has its settings alone."""
+    text = '[workloads.support]\nplugin = "small"\n[workloads.support.stage.size_batch]\nmax_examples = "x"\n'
+    (fault,) = faults_of(folder, text)
+    told = "config.toml:4:16: workloads.support.stage.size_batch.max_examples: Expected `int`, got `str`, found 'x'"
+    assert fault == told

@@ -187,6 +187,8 @@ def _wrong_reasons(stage: Any, pool: Pool, shaped: Pool) -> Iterator[str]:
     told = [reason.examples for reason in new if not reason.kept]
     if not np.isin(pool["example"][gone], np.concatenate(told) if told else np.zeros(0)).all():
         yield "examples were left out without a reason; expected pool.keep, or because(…, kept=False)"
+    if told and np.isin(np.concatenate(told), shaped["example"]).any():
+        yield "a reason says that an example was left out, and it is there; expected kept=True"
 
 
 def _wrong_counts(pool: Pool, shaped: Pool) -> Iterator[str]:

@@ -21,9 +21,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n  adaptd train now                    every workload\n  adaptd train now support\n"
         "  adaptd train sbert --data a.csv     a model from a file, without the daemon\n\n"
-        "Needs no window and no trigger. Exit codes: 0 it is asked for, and `adaptd\n"
-        "status` shows what comes of it; 4 there is no such workload; 75 nights are\n"
-        "paused."
+        "Needs no window and no trigger; `adaptd status` shows what comes of it. Exit\n"
+        "codes: 0 it is asked for, 4 there is no such workload, 75 nights are paused."
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, dest="verb")
     now = verbs.add_parser("now", help="train as soon as the daemon can, in or out of the window")

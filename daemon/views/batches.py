@@ -87,7 +87,8 @@ class Batches:
     def _take_batch(self, told: Told, body: Mapping[str, Any]) -> None:
         outputs = recorded_rows(body)
         batch = told | _some(body, OF_A_BATCH)
-        batch |= {"rows": len(body["rows"]["example"]), "new": _new(body), "validation": body["validation"]["count"]}
+        validation = body.get("validation", {}).get("count", 0)
+        batch |= {"rows": len(_rows(body)["example"]), "new": new_rows(body), "validation": validation}
         self.formed[told["seq"]] = batch
         self.learnt.append(len(outputs), output_seq=outputs, event_seq=told["seq"])
         self._changed.add(f"batch/{told['seq']:012d}")
@@ -136,13 +137,19 @@ class Batches:
 
 def recorded_rows(body: Mapping[str, Any]) -> Ints:
     """The outputs that a batch learns from, without the examples that a stage derived."""
-    examples = np.array(body["rows"]["example"], np.int64)
+    examples = np.array(_rows(body)["example"], np.int64)
     return examples[examples > 0]
 
 
-def _new(body: Mapping[str, Any]) -> int:
-    rows = body["rows"]
+def new_rows(body: Mapping[str, Any]) -> int:
+    """How many of its examples were in no batch before."""
+    rows = _rows(body)
     return sum(example > 0 and not times for example, times in zip(rows["example"], rows["times_learnt"], strict=True))
+
+
+def _rows(body: Mapping[str, Any]) -> Mapping[str, list[int]]:
+    """A view must be able to fold whatever the log has: an event without rows is a batch of none."""
+    return body.get("rows") or {"example": [], "times_learnt": []}
 
 
 def _some(body: Mapping[str, Any], names: tuple[str, ...]) -> Told:

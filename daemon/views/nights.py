@@ -39,7 +39,7 @@ class Pause(NamedTuple):
 class NightBook:
     """The view. Each cell is told by its newest event, so the order in which they are fed makes no difference.
 
-    `night/DATE` is seq, opens_at, closes_at, late; `pause` and `KIND/WORKLOAD` have seq and received_at first.
+    `night/DATE` is seq, opens_at, closes_at; `late` the newest that was late; others begin with seq, received_at.
     """
 
     name = "nights"
@@ -59,11 +59,9 @@ class NightBook:
         return self._nights.keys()
 
     def late_night(self, now: int) -> tuple[date, int, int] | None:
-        """Of a night that was opened after its window: date, opening and close, while it is open."""
-        for day, (_, opens_at, closes_at, late) in self._nights.items():
-            if late and opens_at <= now < closes_at:
-                return day, opens_at, closes_at
-        return None
+        """Of the newest night that was opened after its window: date, opening and close, while it is open."""
+        _, day, opens_at, closes_at = self._cells.get("late", (0, "", 0, 0))
+        return (date.fromisoformat(day), opens_at, closes_at) if opens_at <= now < closes_at else None
 
     def pause(self, now: int) -> Pause | None:
         """The pause that holds at this moment."""
@@ -103,8 +101,9 @@ class NightBook:
 
     def _take_night(self, seq: int, body: Mapping[str, Any]) -> None:
         day = date.fromisoformat(body["date"])
-        cell = [seq, body["opens_at"], body["closes_at"], body["late"]]
-        self._put(f"night/{day}", cell)
+        self._put(f"night/{day}", [seq, body["opens_at"], body["closes_at"]])
+        if body["late"]:
+            self._put("late", [seq, body["date"], body["opens_at"], body["closes_at"]])
         self._nights[day] = self._cells[f"night/{day}"]
         if len(self._nights) > NIGHTS_KEPT:
             oldest = min(self._nights)

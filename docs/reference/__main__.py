@@ -1,4 +1,4 @@
-"""Writes docs/reference/ anew from the verbs' parsers and from the settings: `python -m docs.reference`.
+"""Writes docs/reference/ and docs/stages.md anew from the program itself: `python -m docs.reference`.
 
 tests/test_reference.py compares, so that the pages cannot say what the program does not.
 """
@@ -16,6 +16,7 @@ from daemon.config_faults import told_key, written
 from daemon.config_schema import schema_text
 from daemon.settings import ONLY_AT_START
 from daemon.settings_told import KeyTold, keys_told
+from docs.reference.stages_page import stages_page
 
 HERE = Path(__file__).parent
 COMMANDS = """\
@@ -93,6 +94,7 @@ def pages() -> dict[Path, str]:
         HERE / "commands.md": commands_page(),
         HERE / "config.md": config_page(),
         HERE / "config.schema.json": schema_text(),
+        HERE.parent / "stages.md": stages_page(),
     }
 
 

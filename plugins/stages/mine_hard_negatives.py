@@ -1,11 +1,11 @@
 """Give failures their share of what is learnt: the hardest weigh more, up to a share of all weight.
 
 A failure has a score under 60 or, unscored, a negative worth. How hard it is: how deep, how often and how lately it
-failed (components/hard_examples.py), in the column `hard`. Failures of less than `share` of all weight gain the rest,
-the harder the more, each at most `most_times` its weight; more failures than that are left as they are. What a wrong
-rating probably made hard is set aside: it keeps its weight and gains none. So is what contradicts itself (thumbs up on
-what failed), what never came right however often it was learnt, and, where `compared` says so, what its neighbours
-contradict (components/label_noise.py).
+failed (components/hard_examples.py), in the column `hard`. Where failures have less than `share` of the weight, among
+new examples or among those learnt before, they gain what lacks, the harder the more, each up to `most_times` its own;
+where they have more, they are left as they are. What a wrong rating probably made hard is set aside: it keeps its
+weight and gains none. So is what contradicts itself (thumbs up on what failed), what never came right however often it
+was learnt, and, where `compared` says so, what its neighbours contradict (components/label_noise.py).
 """
 
 from __future__ import annotations
@@ -72,9 +72,16 @@ class MineHardNegatives:
             failure_below=self.settings.failure_below,
             decay_per_day=self.settings.decay_per_day,
         ).difficulty
-        weight = weights_with_share(pool["weight"], hard, failed, self.settings.share, self.settings.most_times)
+        weight = self._weights(pool, hard, failed)
         shaped = pool.with_columns(hard=hard, weight=weight)
         return self._told(shaped, pool["weight"], score, doubt, suspect, given_up & ~suspect)
+
+    def _weights(self, pool: Pool, hard: Floats, failed: Mask) -> Floats:
+        """Among what is new and among what was learnt before: a batch takes of the one as it will, not of the other."""
+        weight, share, most = pool["weight"].copy(), self.settings.share, self.settings.most_times
+        for part in (pool["times_learnt"] == 0, pool["times_learnt"] > 0):
+            weight[part] = weights_with_share(weight[part], hard[part], failed[part], share, most)
+        return weight
 
     def _failed(self, pool: Pool) -> Mask:
         score, worth = pool["score"], pool["worth"]

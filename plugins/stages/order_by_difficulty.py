@@ -2,10 +2,10 @@
 
 Difficulty, 0 to 1, comes of what the columns give: the artifact type's complexity and how the output fared; and of the
 texts' lengths, for the newest `most_texts` examples that were never learnt. The shipped mode is "off": easy to hard
-needed 1.5 to 2 times the steps of a shuffled order on CLINC150. "stages" is the V2 document's: of new examples only what
-the current stage trains on stays, easiest first, filled up to `batch_size`; the stage goes on when the mean score of three
-evaluations in a row is above 75, an evaluation being fifty scored examples, in the order of their age. "by_loss" takes
-the rank of a model's loss, in a column `loss` that an earlier stage made.
+needed 1.5 to 2 times the steps of a shuffled order on CLINC150. "stages" is the V2 document's: of new examples only
+what the current stage trains on stays, easiest first, filled up to `batch_size`; the stage goes on when the mean score
+of three evaluations in a row is above 75, an evaluation being fifty scored examples, in the order of their age.
+"by_loss" takes the rank of a model's loss, in a column `loss` that an earlier stage made.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ class SizeBatch:
         stays = np.zeros(len(pool), np.bool_)
         stays[heads] = True
         recorded, earlier = pool["example"] >= 0, pool["times_learnt"] > 0
-        made = pool.in_order(~recorded & (families.head >= 0) & stays[families.head])
+        made = pool.in_order(~recorded & (families.head >= 0) & stays[families.head])[::-1]  # as they were made
         made = made[_turns(families.head[made]) < self.settings.max_examples - 1]
         stays[made] = True
         pool = _because(pool, "goes with the example that it was made from", made)

@@ -22,7 +22,7 @@ FIELDS = {
 }
 ORDER = (
     "output", "score", "up", "down", "type", "category", "comment", "correction", "better", "worse", "tie", "copy",
-    "regenerate", "dwell", "silence", "retract",
+    "regenerate", "dwell", "silence", "retract", "success", "partial", "corrected", "failure", "rejected", "other",
 )  # fmt: skip
 IMPLICIT = ("copy", "regenerate", "dwell", "silence")
 SAYINGS = [("score",), ("up",), ("down",), ("category",), ("correction",), ("better",), ("tie",), ("score", "category"),
