@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
@@ -152,7 +153,8 @@ def with_lora(encoder: Any, settings: SbertSettings, seed: int) -> Any:
         use_rslora=False,
         bias="none",
     )
-    with torch.random.fork_rng(devices=[]):  # its first matrices are drawn
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # its first matrices are drawn
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers, at what peft asks it
         torch.manual_seed(seed)
         encoder[0].model = get_peft_model(encoder[0].model, config)
     return encoder
