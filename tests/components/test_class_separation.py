@@ -94,5 +94,5 @@ def test_what_cannot_be_measured_is_told():
         separation.silhouette(np.eye(2), np.array(["a", "a"]))
     with pytest.raises(BadInput, match=r"answers: found 'an array of shape \(1,\)', expected one for each of 2 rows"):
         separation.f1_of_classes([1, 2], [1])
-    with pytest.raises(BadInput, match="vectors: found .*, expected a row of numbers for each text"):
+    with pytest.raises(BadInput, match=r"vectors: found .*, expected a row of numbers for each text"):
         separation.silhouette(np.zeros(3), np.array(["a", "b", "a"]))

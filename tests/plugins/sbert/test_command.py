@@ -60,7 +60,7 @@ def test_the_model_is_whole_and_says_when_it_was_made(folder, capsys):
     info = yaml.safe_load((folder / "m/mine/training_info.yaml").read_text())
     assert str(info["timestamp"]).startswith("20")
     assert Model.load(folder / "m/mine").head.preprocess == "none"
-    out, err = capsys.readouterr()
+    out = capsys.readouterr().out
     assert "texts are read as they are\n84 texts to learn from, 12 to validate, 24 to test on" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "fine-tuned, head" in out
@@ -79,7 +79,7 @@ def test_a_model_is_evaluated_without_training(folder, capsys):
 def test_config_toml_says_what_no_option_says(folder, capsys, monkeypatch):
     """Of the workload with this plugin; of several, --workload says whose."""
     (folder / "config.toml").write_text(
-        '[adaptd]\nstate_dir = "state"\n\n[workloads.mails]\nplugin = "sbert"\nsettings = { epochs = 1, scale = 10.0 }\n'
+        '[adaptd]\n\n[workloads.mails]\nplugin = "sbert"\nsettings = { epochs = 1, scale = 10.0 }\n'
     )
     assert train("--json") == cli.OK
     info = yaml.safe_load((folder / "models/fine_tuned/training_info.yaml").read_text())
@@ -108,7 +108,7 @@ def test_config_toml_says_what_no_option_says(folder, capsys, monkeypatch):
 def test_what_cannot_be_done_is_told_in_a_line(words, told, folder, capsys):
     """With exit code 1 and no traceback."""
     assert train(*words) == cli.FAILED
-    out, err = capsys.readouterr()
+    err = capsys.readouterr().err
     assert err.startswith("adaptd: train sbert: ")
     assert told in " ".join(err.split())
     assert "Traceback" not in err

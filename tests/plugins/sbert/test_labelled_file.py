@@ -47,7 +47,11 @@ def test_other_columns_are_named(tmp_path):
         (b"", (), "expected at least one row with a text and a label"),
         (b"text,label\n", (), "expected at least one row"),
         (b"text,label\n,\n", (), "expected rows with something under 'text' and 'label'"),
-        (b"body,label\na,b\n", (), "--text-column: found 'none of text, tweet, .*expected one of the columns.*: body, la"),
+        (
+            b"body,label\na,b\n",
+            (),
+            "--text-column: found 'none of text, tweet, .*expected one of the columns.*: body, la",
+        ),
         (b"text,label\na,b\n", ("x", None), "--text-column: found 'x', expected one of the columns of the file: text"),
         (b"text,topic\na,b\n", (), "--label-column: found 'none of label, class, category'"),
         (b"text,label\n\xff,b\n", (), "expected a file in UTF-8 that can be read"),
@@ -94,11 +98,15 @@ def test_equal_texts_are_on_one_side():
 @pytest.mark.parametrize("sizes", [(0.0, 0.1), (0.5, 0.5), (1.2, 0.1)])
 def test_sizes_that_leave_nothing_are_told(sizes):
     """In the options' own words."""
-    with pytest.raises(BadInput, match="--test-size and --val-size: found .*, expected shares above 0 that leave some"):
+    with pytest.raises(
+        BadInput, match=r"--test-size and --val-size: found .*, expected shares above 0 that leave some"
+    ):
         split_of(many(), 1, *sizes)
 
 
 def test_too_few_rows_are_told():
     """By what they would leave empty."""
-    with pytest.raises(BadInput, match="--data: found '3 rows', expected enough of them that some are left to validate"):
+    with pytest.raises(
+        BadInput, match="--data: found '3 rows', expected enough of them that some are left to validate"
+    ):
         split_of(many(3), 1)

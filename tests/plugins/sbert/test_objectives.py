@@ -40,8 +40,9 @@ def head(width=SIZE):
 
 
 def loss(name, seen, **settings):
+    width = 3 * SIZE if name == "softmax_pair" else SIZE
     with torch.no_grad():
-        return losses_of(head(3 * SIZE if name == "softmax_pair" else SIZE), seen, SbertSettings(objective=name, **settings))  # fmt: skip
+        return losses_of(head(width), seen, SbertSettings(objective=name, **settings))
 
 
 def unit(tensor):

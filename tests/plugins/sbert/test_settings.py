@@ -32,7 +32,10 @@ def test_what_is_said_holds_against_the_preset():
         ({"preprocess": "mails"}, "preprocess: found 'mails'"),
         ({"epochs": 0}, "epochs: found 0, expected a number above 0"),
         ({"batch_size": 0}, "batch_size: found 0, expected a whole number of at least 1"),
-        ({"objective": "contrast", "batch_size": 1}, "batch_size: found 1, expected at least 2, since contrast compares"),
+        (
+            {"objective": "contrast", "batch_size": 1},
+            "batch_size: found 1, expected at least 2, since contrast compares",
+        ),
         ({"matryoshka": (0,)}, "matryoshka: found 0"),
         ({"temperature": 0.0}, "temperature: found 0.0"),
         ({"margin": -1.0}, "margin: found -1.0"),
