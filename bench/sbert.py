@@ -1,9 +1,11 @@
 """What fine-tuning MiniLM on labelled texts reaches, beside the untuned model and a bag of words.
 
     python -m bench.sbert [--seeds 3] [--train 8000] [--set learning_rate=1e-4] [--data FILE.jsonl] [--keep FOLDER]
+    python -m bench.sbert --judge FOLDER/seed-1/out --data OTHER.jsonl
 
 Splits are stratified, 70% to learn from, 9% to validate, 21% to test, drawn by the seed; at most `--train` of the first
-are learnt from. Everything that answers knows the same training texts. `--keep` leaves each seed's model there.
+are learnt from. All that answers knows the same training texts. `--keep` leaves each seed's model there, and goes
+on from its checkpoints where the bench was killed; `--judge` says what such a model answers on all texts of a file.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ def main() -> int:
 
     torch.set_num_threads(given.threads)
     try:
+        if given.judge is not None:
+            print(json.dumps(_judged(given)))
+            return 0
         result = _result(given)
     except BadInput as error:
         print(error, file=sys.stderr)
@@ -52,6 +57,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--validate", type=int, default=1000, help="texts to validate on at most")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the workload")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--base-model", type=Path, help="another folder than that of all-MiniLM-L6-v2")
+    parser.add_argument("--judge", type=Path, metavar="FOLDER", help="train nothing; ask this model")
     parser.add_argument("--keep", type=Path, help="a folder for the models")
     parser.add_argument("--json", type=Path, default=RESULTS / "sbert.json")
     return parser.parse_args()
@@ -95,7 +102,8 @@ def _of_seed(file: Any, settings: Any, seed: int, given: argparse.Namespace) -> 
     texts, labels = np.array(file.texts, object), np.array(file.labels, np.str_)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) if given.keep is None else given.keep / f"seed-{seed}"
-        trained = _trained(place, settings, seed, *((texts[one].tolist(), labels[one]) for one in rows[:2]))
+        learn, validate = ((texts[one].tolist(), labels[one].tolist()) for one in rows[:2])
+        trained = _trained(place, settings, seed, given.base_model, learn, validate)
         found = _measured(place / "out", texts, labels, rows, seed)
     known, asked = rows[0], rows[2]
     words = bag_of_words(texts[known].tolist(), labels[known], texts[asked].tolist(), labels[asked])
@@ -112,7 +120,7 @@ def _short(one: dict[str, Any]) -> dict[str, Any]:
     return {"accuracy": round(one["accuracy"], 4), "macro_f1": round(one["macro_f1"], 4), "f1": f1}
 
 
-def _trained(place: Path, settings: Any, seed: int, learn: Any, validate: Any) -> dict[str, Any]:
+def _trained(place: Path, settings: Any, seed: int, base: Path | None, learn: Any, validate: Any) -> dict[str, Any]:
     from adaptd.plugin import Job
     from plugins.workloads.sbert import Sbert
     from plugins.workloads.sbert.labels import Labelled
@@ -121,7 +129,7 @@ def _trained(place: Path, settings: Any, seed: int, learn: Any, validate: Any) -
     job = Job(
         dataset=Labelled.of(*learn),
         validation=Labelled.of(*validate),
-        base_model=None,
+        base_model=base,
         out=place / "out",
         checkpoints=place / "checkpoints",
         settings=settings,
@@ -163,6 +171,16 @@ def _measured(model: Path, texts: Any, labels: Any, rows: list[Any], seed: int) 
     known, asked = (loaded.embeddings(texts[one].tolist(), "auto") for one in (rows[0], rows[2]))
     answers = np.array(loaded.head.classes)[loaded.chances_of(asked).argmax(1)]
     return measured(known, labels[rows[0]], asked, labels[rows[2]], answers, seed=seed)
+
+
+def _judged(given: argparse.Namespace) -> dict[str, Any]:
+    from plugins.workloads.sbert.evaluation import figures
+    from plugins.workloads.sbert.labelled_file import read_file
+    from plugins.workloads.sbert.model_folder import Model
+
+    file, model = read_file(given.data), Model.load(given.judge)
+    answers = np.array(model.head.classes)[model.chances(file.texts, "auto").argmax(1)]
+    return {"texts": len(file), **_short(figures(np.array(file.labels, np.str_), answers))}
 
 
 def _goals(seeds: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
