@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from adaptd.plugin import Job
-from components.bad_input import BadInput
+from components.bad_input import BadInput, one_of
 from plugins.workloads.sbert.encoder import BASE_NAME, base_folder, embedded, open_encoder, precision_of, tokenised
 from plugins.workloads.sbert.evaluation import bag_of_words, compared, measured, without_answers
 from plugins.workloads.sbert.labelled_file import LabelledFile, Split, read_file, split_of
@@ -77,6 +77,9 @@ def folder_of(given: str) -> Path | None:
 
 
 def _settings(table: Mapping[str, Any]) -> SbertSettings:
+    known = [field.name for field in fields(SbertSettings)]
+    for name in table:
+        one_of("settings", name, known)
     try:
         return msgspec.convert(dict(table), SbertSettings)
     except msgspec.ValidationError as wrong:

@@ -7,7 +7,7 @@ drawn by the step's own chance, so that a run goes on with the same ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +38,6 @@ class Lesson:
     rows: Rows  # of the task → examples
     negatives: Rows | None = None  # (examples, mined), -1 where there is none
 
-    @property
-    def classes(self) -> int:
-        return int(self.labels.max(initial=0)) + 1
-
 
 def lesson_of(
     data: Labelled, tokens: Tokens, classes: Sequence[str], settings: SbertSettings, rng: np.random.Generator
@@ -53,7 +49,8 @@ def lesson_of(
     weights = np.where(data.right, data.weights, wrong * data.weights)
     if settings.objective == "simcse":
         weights = data.weights
-    weights = weights * _class_weights(labels, data.right, settings.class_weights)[labels]
+    of_class = _class_weights(labels, data.right, settings.class_weights)[labels]
+    weights = np.where(data.right, weights * of_class, weights)  # that a label is wrong says nothing of its class
     rows = _balanced(labels, data.right, rng) if settings.balance_classes else np.arange(len(labels))
     return Lesson(tokens, labels, data.right, weights, rows)
 
@@ -73,7 +70,7 @@ def with_negatives(lesson: Lesson, encoder: Any, settings: SbertSettings, device
     )
     found = np.full((len(lesson.labels), most), -1, np.int64)
     found[usable] = np.where(mined.rows >= 0, usable[mined.rows], -1)
-    return Lesson(lesson.tokens, lesson.labels, lesson.right, lesson.weights, lesson.rows, found)
+    return replace(lesson, negatives=found)
 
 
 def task_of(

@@ -1,14 +1,17 @@
 """`adaptd train sbert` goes from a file to a measured model, and says what it did."""
 
+import argparse
 import json
+from typing import ClassVar
 
 import pytest
 import torch
 import yaml
 
 from daemon.cli import main as cli
+from plugins.workloads.sbert.command import COMMAND
 from plugins.workloads.sbert.model_folder import Model
-from tests.sbert_world import QUESTIONS, small_model
+from tests.sbert_world import QUESTIONS, files_of, small_model
 
 FEW = ["--epochs", "6", "--batch-size", "16", "--learning-rate", "2e-3", "--evaluation-steps", "4"]
 
@@ -119,3 +122,39 @@ def test_settings_of_a_wrong_kind_are_told(folder, capsys):
     (folder / "config.toml").write_text('[adaptd]\n\n[workloads.sbert]\nsettings = { scale = "large" }\n')
     assert train() == cli.FAILED
     assert "Expected `float`, got `str` - at `$.scale`" in " ".join(capsys.readouterr().err.split())
+    (folder / "config.toml").write_text("[adaptd]\n\n[workloads.sbert]\nsettings = { epoch = 2 }\n")
+    assert train() == cli.FAILED
+    assert "settings: found 'epoch', expected one of preset, objective," in " ".join(capsys.readouterr().err.split())
+
+
+class Interrupted:
+    """A desk at which somebody presses Ctrl-C at the first line of progress."""
+
+    settings: ClassVar = {"checkpoint_every": 20, "patience": 99}
+    now = "2026-11-25T00:00:00.000000Z"
+
+    def __init__(self, *, patient):
+        self.patient = patient
+
+    def say(self, line):
+        if not self.patient:
+            raise KeyboardInterrupt
+
+
+def test_interrupted_the_same_command_goes_on(folder):
+    """To the same bytes as without; until then nothing stands under the model's name."""
+    parser = argparse.ArgumentParser()
+    COMMAND.add_options(parser)
+    words = ["--data", "questions.csv", "--base-model", str(small_model()), *FEW, "--epochs", "10"]
+    for name in ("whole", "halted"):
+        options = parser.parse_args([*words, "--output", name])
+        if name == "halted":
+            with pytest.raises(KeyboardInterrupt):
+                COMMAND.run(options, Interrupted(patient=False))
+            assert not (folder / "halted").exists()
+            assert [path.name for path in sorted((folder / "halted.unfinished/checkpoints").iterdir())] == [
+                "step-00000020",
+                "step-00000040",
+            ]
+        COMMAND.run(options, Interrupted(patient=True))
+    assert files_of(folder / "halted") == files_of(folder / "whole")
