@@ -26,6 +26,7 @@ from adaptd.errors import AdaptdError
 Kind = Literal["stage", "workload"]
 FOLDERS: dict[Kind, str] = {"stage": "stages", "workload": "workloads"}
 GROUPS: dict[Kind, str] = {"stage": "adaptd.stages", "workload": "adaptd.workloads"}
+COMMAND_FILE = "command.py"
 METHODS: dict[Kind, dict[str, tuple[str, ...]]] = {
     "stage": {"shape": ("pool", "moment")},
     "workload": {
@@ -89,6 +90,23 @@ def found_names(kind: Kind, beside: Path) -> Iterator[tuple[str, str]]:
         if point.name not in seen:
             seen.add(point.name)
             yield point.name, f"{point.value} of the package {point.dist.name if point.dist else '?'}"
+
+
+def command_names(beside: Path) -> Iterator[str]:
+    """The workloads that have a command of their own: a file command.py in their folder."""
+    for name, where in found_names("workload", beside):
+        if (Path(where) / COMMAND_FILE).is_file():
+            yield name
+
+
+def load_command(name: str, beside: Path) -> Any:
+    """The COMMAND of that workload; PluginRejected where it is none."""
+    path = next(Path(where) / COMMAND_FILE for found, where in found_names("workload", beside) if found == name)
+    command = getattr(_of_file(name, path.resolve()), "COMMAND", None)
+    for attribute in ("line", "epilog", "add_options", "run", "lines"):
+        if not hasattr(command, attribute):
+            raise PluginRejected(name, f"{path} whose COMMAND has no {attribute}", "an adaptd.plugin.command.Command")
+    return command
 
 
 def code_hash(path: Path) -> str:

@@ -51,8 +51,8 @@ READING = {
 """How verbs that take --json and add nothing to the log are called; those that record have tests of their own."""
 RECORDING = {"record-feedback", "feedback amend", "feedback retract", "forget", "restore"}
 RECORDING |= {"tune", "train now", "pause", "resume", "cancel", "ask"}
-WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check"}
-"""They work where there is no configuration yet; tests/test_cli_plugins.py reads their JSON."""
+WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check", "train sbert"}
+"""They work where there is no configuration yet; tests of the plugins read their JSON."""
 OF_RUNS = {"runs show", "runs compare"}
 """They need runs; tests/test_cli_runs.py reads their JSON."""
 
