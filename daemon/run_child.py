@@ -30,6 +30,7 @@ from adaptd.plugin.pool import Pool, Rows, Text
 from adaptd.plugin.workload import Job, Trained
 from components.bad_input import BadInput
 from daemon import plugin_loading, run_lock
+from daemon.clock_and_chance import seeded_rng
 from daemon.heartbeat import Heart
 from daemon.run_folder import MANIFEST, Held, Result, RunFolder, Spec, Start, put_whole, sync_file
 from daemon.state_folder import sync_folder
@@ -234,7 +235,7 @@ def _job(
         settings=settings,
         mode=spec.mode,
         device=_device(start.device),
-        rng=np.random.default_rng(spec.seed),
+        rng=seeded_rng(spec.seed),
         log=heart.log,
         should_stop=heart.should_stop,
     )

@@ -24,7 +24,7 @@ use = "cpu"
 model = "hashing"
 [workloads.support]
 plugin = "tiny_classifier"
-settings = { epochs = 4, checkpoint_every = 2 }
+settings = { epochs = 30, batch_size = 8, checkpoint_every = 20 }
 trigger = { new_examples = 8 }
 """
 THROWS = '''
@@ -149,9 +149,14 @@ def test_killed_after_any_event_of_a_night_the_next_daemon_ends_it_alike(place, 
     assert told["replay_equal"]
 
 
-def test_a_window_that_closes_pauses_the_run_and_the_next_one_ends_it(place, tell, night):
+def test_a_window_that_closes_pauses_the_run_and_the_next_one_ends_it(place, tell, tmp_path):
     """At a step's end, and to the same model as without the pause."""
-    told = tell("window_closes", place)
+    longer = CONFIG.replace("epochs = 30", "epochs = 1200")
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    for folder in (place, undisturbed):
+        (folder / "config.toml").write_text(longer)
+    told, night = tell("window_closes", place), tell("night", undisturbed)
     assert told["paused"]["reason"] == "window"
     assert told["starts"] == [0, told["paused"]["step"]]
     assert told["paused"]["step"] >= 3

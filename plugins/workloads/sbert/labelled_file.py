@@ -127,7 +127,7 @@ def _json_lines(path: Path, text: str) -> Iterator[Mapping[str, Any]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise BadInput("--data", f"{path}, line {number}", f"a JSON object on each line ({error})") from None
+            raise BadInput(f"--data {path.name}, line {number}", line, f"a JSON object ({error})") from None
         if not isinstance(row, dict):
-            raise BadInput("--data", f"{path}, line {number}", "a JSON object on each line")
+            raise BadInput(f"--data {path.name}, line {number}", line, "a JSON object")
         yield row

@@ -56,8 +56,8 @@ def test_other_columns_are_named(tmp_path):
         (b"text,topic\na,b\n", (), "--label-column: found 'none of label, class, category'"),
         (b"text,label\n\xff,b\n", (), "expected a file in UTF-8 that can be read"),
         (b"\x1f\x8bnothing", (), "expected a file in UTF-8 that can be read"),
-        (b'{"text": "a", "label": 1}\n{"text"\n', (), r"a.csv, line 2', expected a JSON object on each line \("),
-        (b'{"text": "a", "label": 1}\n[1]\n', (), "a.csv, line 2', expected a JSON object on each line"),
+        (b'{"text": "a", "label": 1}\n{"text"\n', (), r"--data a.csv, line 2: found '.*, expected a JSON object \("),
+        (b'{"text": "a", "label": 1}\n[1]\n', (), r"--data a.csv, line 2: found '\[1\]', expected a JSON object\."),
     ],
 )
 def test_what_cannot_be_read_is_told(content, columns, told, tmp_path):
