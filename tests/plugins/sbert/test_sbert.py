@@ -135,7 +135,13 @@ def test_a_thumb_down_takes_a_label_away(tmp_path):
 
 def test_paused_at_every_step_it_comes_to_the_same_bytes(tmp_path):
     """With partners drawn and negatives mined; the folder is empty until it is finished."""
-    given = {"epochs": 3, "objective": "ranking", "validation": CORRECTED[::3], "balance_classes": True}
+    given = {
+        "epochs": 3,
+        "objective": "ranking",
+        "ema_decay": 0.9,
+        "validation": CORRECTED[::3],
+        "balance_classes": True,
+    }
     rows = CORRECTED[:-4]
     learnt_from(rows, tmp_path / "whole", **given)
     for _ in range(100):
