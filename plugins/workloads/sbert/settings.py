@@ -77,6 +77,7 @@ class SbertSettings:
     hard_negatives: int = 3  # mined for each example in ranking, one of which is drawn at each step; 0: none
     patience: int | None = 5  # evaluations without a better one, then it ends
     weight_decay: float = 0.01
+    ema_decay: float | None = None  # weights are averaged over steps, as 0.99 of what was and 0.01 of what is
     micro_batch_size: int | None = None  # texts at once in memory; None: the whole batch
     precision: Literal["float32", "bfloat16", "auto"] = "float32"  # auto: bfloat16 where the processor has it
     preprocess: Literal["none", "tweets"] = "none"
@@ -124,6 +125,8 @@ class SbertSettings:
         for name in ("margin", "contrast_weight", "weight_decay", "wrong_weight"):
             one_number(name, getattr(self, name), 0.0)
         one_number("lora_dropout", self.lora_dropout, 0.0, 0.9)
+        if self.ema_decay is not None:
+            one_number("ema_decay", self.ema_decay, 0.0, 1.0)
         finite_numbers("bad_score and good_score", [self.bad_score, self.good_score], low=0.0, high=100.0)
         if self.bad_score > self.good_score:
             raise BadInput("bad_score", self.bad_score, f"at most good_score, {self.good_score:g}")

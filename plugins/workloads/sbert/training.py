@@ -216,6 +216,7 @@ def _plan(settings: SbertSettings, rows: int, seed: int, precision: str) -> Plan
         warmup_share=min(0.5, settings.warmup_steps / steps),  # in a short run half of it at most
         weight_decay=settings.weight_decay,
         precision=precision,
+        ema_decay=settings.ema_decay,
         evaluate_every=settings.evaluation_steps,
         patience=settings.patience,
         checkpoint_every=settings.checkpoint_every,

@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from adaptd.plugin.command import Command
 from daemon.cli import main as cli
 from plugins.workloads.sbert.command import COMMAND
 from plugins.workloads.sbert.model_folder import Model
@@ -125,6 +126,11 @@ def test_settings_of_a_wrong_kind_are_told(folder, capsys):
     (folder / "config.toml").write_text("[adaptd]\n\n[workloads.sbert]\nsettings = { epoch = 2 }\n")
     assert train() == cli.FAILED
     assert "settings: found 'epoch', expected one of preset, objective," in " ".join(capsys.readouterr().err.split())
+
+
+def test_it_is_a_command():
+    """As the contract has it."""
+    assert isinstance(COMMAND, Command)
 
 
 class Interrupted:

@@ -164,7 +164,17 @@ def test_matryoshka_is_the_mean_over_beginnings(name, vectors):
 
 
 def test_the_nearest_centre_leaves_the_text_itself_out():
-    """Two texts of a class lie together, the third is alone of its class and nearer to them."""
-    vectors = np.array([[1, 0], [0.9, 0.1], [0.8, 0.2]], np.float32)
-    found = nearest_centre(vectors, np.array([0, 0, 1]), np.array([True, True, True]))
-    assert found.tolist()[2] == 0
+    """Of each class the mean of the other texts that are right, by a slower way of writing it."""
+    rng = np.random.default_rng(8)
+    vectors, labels = rng.standard_normal((40, 3)).astype(np.float32), rng.integers(0, 4, 40)
+    right = rng.random(40) < 0.8
+    each = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    for row, found in enumerate(nearest_centre(vectors, labels, right)):
+        others = [(labels == label) & right & (np.arange(40) != row) for label in range(4)]
+        assert found == np.argmax([each[row] @ each[members].mean(axis=0) for members in others])
+
+
+def test_a_class_of_two_is_met_by_the_other_one_alone():
+    """Cosine 0.6 to it, 0.5 to the text of another class; counting the text itself would halve the former."""
+    vectors = np.array([[1.0, 0.0], [0.6, 0.8], [0.5, 0.75**0.5]], np.float32)
+    assert nearest_centre(vectors, np.array([0, 0, 1]), np.array([True] * 3))[0] == 0

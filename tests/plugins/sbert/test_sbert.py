@@ -11,8 +11,10 @@ import yaml
 
 from components.bad_input import BadInput
 from components.embeddings import EmbeddingGenerator
-from plugins.workloads.sbert.model_folder import Head, as_yaml
+from plugins.workloads.sbert.labels import Labelled
+from plugins.workloads.sbert.model_folder import Head, Model, as_yaml
 from plugins.workloads.sbert.settings import OBJECTIVES, SbertSettings
+from plugins.workloads.sbert.task import lesson_of
 from plugins.workloads.sbert.workload import Sbert
 from tests.sbert_world import CORRECTED, QUESTIONS, WORDS, answers, files_of, judged, learnt_from, pool_of, small_model
 
@@ -133,7 +135,13 @@ def test_a_thumb_down_takes_a_label_away(tmp_path):
 
 def test_paused_at_every_step_it_comes_to_the_same_bytes(tmp_path):
     """With partners drawn and negatives mined; the folder is empty until it is finished."""
-    given = {"epochs": 3, "objective": "ranking", "validation": CORRECTED[::3], "balance_classes": True}
+    given = {
+        "epochs": 3,
+        "objective": "ranking",
+        "ema_decay": 0.9,
+        "validation": CORRECTED[::3],
+        "balance_classes": True,
+    }
     rows = CORRECTED[:-4]
     learnt_from(rows, tmp_path / "whole", **given)
     for _ in range(100):
@@ -166,10 +174,12 @@ def test_a_base_model_of_its_own_is_gone_on_from(taught, tmp_path):
     assert answers(tmp_path / "well", [*UNSEEN, "invoice for the money"]) == [*TRUE, "invoice"]
 
 
-def test_a_pair_head_goes_on_from_a_base_model_too(taught, tmp_path):
-    """What was known of one text is known of the text and itself."""
-    learnt_from(CORRECTED, tmp_path, base=taught / "out", epochs=1, learning_rate=1e-8, objective="softmax_pair")
-    assert answers(tmp_path, UNSEEN) == TRUE
+@pytest.mark.parametrize("changed", [{"scale": 5.0}, {"objective": "softmax_pair"}])
+def test_another_head_goes_on_from_what_a_base_model_knew(changed, taught, tmp_path):
+    """With the same chances: of another scale, and of two texts as one and itself."""
+    learnt_from(CORRECTED, tmp_path, base=taught / "out", epochs=1, learning_rate=1e-9, **changed)
+    before, after = (Model.load(folder / "out").chances(UNSEEN) for folder in (taught, tmp_path))
+    assert np.exp(after) == pytest.approx(np.exp(before), abs=0.02)
 
 
 def test_it_is_judged_example_by_example_and_by_artifact_type(taught):
@@ -188,13 +198,24 @@ def test_it_is_judged_example_by_example_and_by_artifact_type(taught):
     assert judged(taught, []).overall == {}
 
 
-def test_class_weights_and_oversampling_help_the_rare(tmp_path):
-    """A class of one text among many is heard; the others stay as they were."""
-    rare = [{"input": "invoice please", "correction": "invoice"}]
-    many = [row for row in CORRECTED if row["correction"] != "login"] * 3
-    for folder, how in (("weights", {"class_weights": "inverse"}), ("again", {"balance_classes": True})):
-        learnt_from([*many, *rare], tmp_path / folder, class_weights=how.pop("class_weights", "none"), **how)
-        assert answers(tmp_path / folder, ["invoice please"]) == ["invoice"]
+@pytest.mark.parametrize(("how", "ratio"), [("none", 1.0), ("inverse", 9.0), ("sqrt_inverse", 3.0)])
+def test_rare_classes_weigh_more(how, ratio):
+    """As many times as they are rarer, or the root of it; 1 on average. A wrong label has no class to weigh."""
+    right = np.array([True] * 10 + [False])
+    data = Labelled(("a",) * 11, ("often",) * 9 + ("rare",) * 2, right, np.ones(11))
+    given = SbertSettings(class_weights=how, wrong_weight=0.25)
+    weights = lesson_of(data, None, ("often", "rare"), given, np.random.default_rng(1)).weights
+    assert weights[9] / weights[0] == pytest.approx(ratio)
+    assert weights[:10].mean() == pytest.approx(1.0)
+    assert weights[10] == 0.25
+
+
+def test_oversampling_repeats_the_rare_until_all_are_as_frequent():
+    """Every example is there; what is wrong is not repeated."""
+    right = np.array([True] * 10 + [False])
+    data = Labelled(("a",) * 11, ("often",) * 9 + ("rare",) * 2, right, np.ones(11))
+    rows = lesson_of(data, None, ("often", "rare"), SbertSettings(balance_classes=True), np.random.default_rng(1)).rows
+    assert np.bincount(rows).tolist() == [1] * 9 + [9, 1]
 
 
 def test_lora_without_peft_is_refused(tmp_path, monkeypatch):

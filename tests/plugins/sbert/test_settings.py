@@ -40,6 +40,7 @@ def test_what_is_said_holds_against_the_preset():
         ({"temperature": 0.0}, "temperature: found 0.0"),
         ({"margin": -1.0}, "margin: found -1.0"),
         ({"lora_dropout": 1.0}, "lora_dropout: found 1.0"),
+        ({"ema_decay": 1.5}, "ema_decay: found 1.5"),
         ({"max_tokens": 2}, "max_tokens: found 2"),
         ({"bad_score": 80.0}, "bad_score: found 80.0, expected at most good_score, 70"),
     ],
