@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from adaptd.asking import ask
     from adaptd.capturing import capture, feedback
     from adaptd.destination import configure, flush, stats
     from adaptd.errors import AdaptdError, NotRecorded
@@ -22,6 +23,7 @@ __all__ = [
     "NotRecorded",
     "__version__",
     "arecord_feedback",
+    "ask",
     "capture",
     "configure",
     "feedback",
@@ -39,6 +41,7 @@ _FILES = {
     "FeedbackType": "records",
     "NotRecorded": "errors",
     "arecord_feedback": "recording",
+    "ask": "asking",
     "capture": "capturing",
     "configure": "destination",
     "feedback": "capturing",

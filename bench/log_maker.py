@@ -91,7 +91,7 @@ class _Maker:
             model=self.rng.choice(MODELS),
             side=SIDES[bucket % 10],
             bucket=bucket,
-            says="output+score+type",
+            says="output+score+type+success",
             score=round(self.rng.random() * 100, 1),
         )
 
@@ -140,7 +140,7 @@ class _Maker:
         writer = self.rng.randrange(WRITERS)
         self.counters[writer] += 1
         event_id = f"0199a0{self.seq:026x}"
-        body = f'{{"kind":"{kind}","id":"{event_id}","text":"{self.rng.choice(self.texts)[:size]}"}}'
+        body = f'{{"kind":"{kind}","id":"{event_id}",{self._said(size, columns)}}}'
         return Entry(
             event_id,
             kind,
@@ -152,6 +152,12 @@ class _Maker:
             body=body,
             **columns,
         )
+
+    def _said(self, size: int, columns: dict[str, Any]) -> str:
+        text = self.rng.choice(self.texts)[:size]
+        if "bucket" in columns:
+            return f'"input":"{self.seq} {text[: size // 2]}","output":"{text[size // 2 :]}"'
+        return f'"correction":"{text}"' if "correction" in columns["says"] else f'"comment":"{text}"'
 
     def _key(self) -> int:
         return self.rng.getrandbits(64) - (1 << 63)

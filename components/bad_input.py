@@ -59,6 +59,16 @@ def whole_number(thing: str, value: object, *, low: int = 0, high: int | None = 
     return int(value)  # type: ignore[call-overload,no-any-return]
 
 
+def one_number(thing: str, value: object, low: float, high: float = np.inf, *, above: bool = False) -> float:
+    """A finite number within its bounds; `above` leaves the lower one out. True is no number."""
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    given = float(value) if number else np.nan  # type: ignore[arg-type]
+    if not np.isfinite(given) or not low <= given <= high or (above and given == low):
+        bounds = f"{'above' if above else 'at least'} {low:g}" + ("" if np.isinf(high) else f" and at most {high:g}")
+        raise BadInput(thing, value, f"a number {bounds}")
+    return given
+
+
 def one_of(thing: str, value: object, known: Sequence[str]) -> str:
     """One of the known names; the message lists them all."""
     if not isinstance(value, str) or value not in known:

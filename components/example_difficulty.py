@@ -16,7 +16,7 @@ CLINC150 an order by length needed more steps than a shuffled one. No text is re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -82,6 +82,12 @@ def difficulties(
     return weighed({name: values for name, values in signals.items() if values is not None}, weights)
 
 
+def lengths_as_signals(lengths: Mapping[str, ArrayLike]) -> dict[str, Floats]:
+    """Lengths in characters, by the name of their signal, as signals from 0 to 1; NaN stays NaN."""
+    found = {one_of("length", name, tuple(HALF)): _length(name, values) for name, values in lengths.items()}
+    return {name: values for name, values in found.items() if values is not None}
+
+
 def weighed(signals: Mapping[str, Floats], weights: Mapping[str, float] | None = None) -> Floats:
     """The weighted mean of the signals that are known (not NaN) in each row."""
     each = checked_weights(weights)
@@ -114,6 +120,18 @@ def checked_complexity(complexity: Mapping[str, float] | None) -> Mapping[str, f
         return COMPLEXITY
     finite_numbers("complexity", list(complexity.values()), low=0.0, high=1.0)
     return complexity
+
+
+def complexities(
+    codes: ArrayLike, names: Sequence[str | None], complexity: Mapping[str, float] | None = None
+) -> Floats:
+    """The complexity of each row's artifact type, NaN where it is not known; a code is a place in `names`."""
+    known = checked_complexity(complexity)
+    places = np.asarray(codes, np.int64)
+    of_code = np.full(max(len(names), int(places.max(initial=-1)) + 1, 1), np.nan)
+    of_code[: len(names)] = [np.nan if name is None else known.get(name, np.nan) for name in names]
+    found: Floats = of_code[places]
+    return found
 
 
 def signals_of(examples: Iterable[Any], complexity: Mapping[str, float] | None = None) -> dict[str, Floats]:

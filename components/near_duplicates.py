@@ -50,7 +50,7 @@ def near_duplicate_groups(texts: Sequence[str], *, threshold: float = NEAR) -> _
     if len(firsts) < 2:
         return equal
     left, right = _near_pairs(signatures([texts[row] for row in firsts.tolist()]), least)
-    return _numbered(_components(len(firsts), left, right)[equal])
+    return _numbered(connected(len(firsts), left, right)[equal])
 
 
 def signatures(texts: Sequence[str], *, seed: int = 0) -> _Hashes:
@@ -128,7 +128,7 @@ def _near_pairs(signature: _Hashes, least: float) -> tuple[_Groups, _Groups]:
     return left[near], right[near]
 
 
-def _components(size: int, left: _Groups, right: _Groups) -> _Groups:
+def connected(size: int, left: _Groups, right: _Groups) -> _Groups:
     """The smallest row that each row is joined with, over any number of pairs."""
     lowest = np.arange(size)
     while True:

@@ -44,7 +44,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from components.bad_input import BadInput, finite_numbers, one_of, same_length, whole_number
+from components.bad_input import BadInput, finite_numbers, one_number, one_of, same_length, whole_number
 from components.category_columns import Coded, coded
 from components.event_times import SECONDS_A_DAY, event_seconds, seconds
 from components.example_difficulty import WEIGHTS, explain_difficulty
@@ -101,8 +101,8 @@ class EnhancedRewardCalculator:
         *,
         negative_difficulty: str = "soften",
     ) -> None:
-        self.time_decay_rate = _within("time_decay_rate", time_decay_rate, 0.0, 1.0, above=True)
-        self.difficulty_weight = _within("difficulty_weight", difficulty_weight, 1.0, np.inf)
+        self.time_decay_rate = one_number("time_decay_rate", time_decay_rate, 0.0, 1.0, above=True)
+        self.difficulty_weight = one_number("difficulty_weight", difficulty_weight, 1.0)
         self.balance_threshold = whole_number("balance_threshold", balance_threshold, low=1)
         self.negative_difficulty = one_of("negative_difficulty", negative_difficulty, NEGATIVE_DIFFICULTY)
 
@@ -245,14 +245,6 @@ class EnhancedRewardCalculator:
 
 def _shares(thing: str, given: ArrayLike) -> Floats:
     return finite_numbers(thing, given, low=0.0, high=1.0)
-
-
-def _within(thing: str, value: Any, low: float, high: float, *, above: bool = False) -> float:
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or not low <= value <= high or (above and value == low):
-        bounds = f"{'above' if above else 'at least'} {low:g}" + ("" if np.isinf(high) else f" and at most {high:g}")
-        raise BadInput(thing, value, f"a number {bounds}")
-    return float(value)
 
 
 def _difficulty(about: Sequence[Any]) -> float | None:

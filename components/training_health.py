@@ -21,12 +21,14 @@ from typing import Any
 
 DIVERGED = 3.0  # times the best smoothed loss, for DIVERGED_STEPS in a row
 DIVERGED_STEPS = 10
+DIVERGED_FROM = 0.1  # of the first loss, above the best: once all is learnt by heart, three times nothing is no sign
 SMOOTHING = 0.9
 COLLAPSED = 0.01  # of the first measured spread
 VANISHED = 1e-6  # of a loss's own beginning, while others still matter
 VANISHED_STEPS = 20
 GAP = 2.0  # validation loss over train loss, beyond what it was at first
 GAP_EVALUATIONS = 3
+NOT_A_NUMBER = "not a number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,15 @@ class Finding:
     ends: bool
     words: str
 
+    def __str__(self) -> str:
+        return f"{self.rule} at step {self.step}: {self.words}"
+
 
 @dataclass
 class Rules:
     """All rules over one run; the state is plain values that a checkpoint keeps."""
 
+    first: float | None = None
     smoothed: float | None = None
     best: float | None = None
     above: int = 0
@@ -57,14 +63,14 @@ class Rules:
         """What the losses of one step say; `loss` is their weighted sum. The first finding alone."""
         wrong = [name for name, loss in losses.items() if not math.isfinite(loss)]
         if wrong:
-            return Finding("not a number", step, ends=True, words=f"{wrong[0]} is {losses[wrong[0]]}")
+            return Finding(NOT_A_NUMBER, step, ends=True, words=f"{wrong[0]} is {losses[wrong[0]]}")
         return self._diverged(step, losses["loss"]) or self._vanished(step, losses)
 
     def after_evaluation(self, step: int, train_loss: float, metrics: Mapping[str, float]) -> Finding | None:
         """What an evaluation says: metrics whose names begin with `spread` or `entropy`, and `loss`."""
         wrong = [name for name, value in metrics.items() if not math.isfinite(value)]
         if wrong:
-            return Finding("not a number", step, ends=True, words=f"metric {wrong[0]} is {metrics[wrong[0]]}")
+            return Finding(NOT_A_NUMBER, step, ends=True, words=f"metric {wrong[0]} is {metrics[wrong[0]]}")
         return self._collapsed(step, metrics) or self._gap(step, train_loss, metrics.get("loss"))
 
     def state(self) -> dict[str, Any]:
@@ -76,9 +82,10 @@ class Rules:
         return cls(**state)
 
     def _diverged(self, step: int, loss: float) -> Finding | None:
+        self.first = loss if self.first is None else self.first
         self.smoothed = loss if self.smoothed is None else SMOOTHING * self.smoothed + (1 - SMOOTHING) * loss
         self.best = self.smoothed if self.best is None else min(self.best, self.smoothed)
-        limit = self.best + (DIVERGED - 1) * abs(self.best)  # a loss may be below zero
+        limit = self.best + max((DIVERGED - 1) * abs(self.best), DIVERGED_FROM * abs(self.first))  # it may be below 0
         self.above = self.above + 1 if self.smoothed > limit and step > 0 else 0
         if self.above < DIVERGED_STEPS:
             return None

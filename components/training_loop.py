@@ -3,7 +3,8 @@
 Each step draws its rows, adds up weighted losses over micro-batches, clips, looks at its own health, steps, averages,
 and now and then evaluates and saves. A run that was paused or killed goes on from its newest checkpoint to the same
 last bit on the CPU: the order of rows is a function of the step, everything else is in the checkpoint. It does not know
-what it trains: a task brings rows, losses and metrics. No pickle, no wall clock, no hidden chance.
+what it trains: a task brings rows, losses and metrics. No pickle, no wall clock, no hidden chance. What is no number
+sends a run back to its newest checkpoint once; the second time it ends.
 
 >>> import tempfile, torch
 >>> x = torch.linspace(-1, 1, 64)[:, None]
@@ -21,109 +22,35 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from components import checkpoints
-from components.bad_input import BadInput, finite_numbers, one_of, whole_number
+from components.bad_input import BadInput
 from components.batch_order import BatchOrder, step_rng
 from components.checkpoints import Checkpoint
-from components.schedules import SCHEDULES, Plateau, factor
-from components.training_health import Finding, Rules
+from components.schedules import Plateau, factor
+from components.training_health import NOT_A_NUMBER, Finding, Rules
+from components.training_plan import Outcome, Part, Plan, State, Task, row_lengths, row_weights
+from components.training_state import (
+    Swapped,
+    copy_into,
+    optimiser_state,
+    restore_optimiser,
+    set_chance,
+    state_of_chance,
+)
 from components.weight_averaging import WeightAverage
 
 if TYPE_CHECKING:
     import torch
 
-PRECISIONS = ("float32", "bfloat16", "float16")
-State = Literal["finished", "paused", "stopped early", "unhealthy"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How to train. The same plan on the same data gives the same weights."""
-
-    epochs: float = 1.0
-    max_steps: int | None = None  # in place of epochs
-    batch_size: int = 32  # what one step learns from
-    micro_batch_size: int | None = None  # what fits into memory at once; None: all of it
-    learning_rate: float = 1e-3
-    schedule: str = "linear"
-    warmup_share: float = 0.0
-    weight_decay: float = 0.0
-    max_grad_norm: float | None = 1.0
-    precision: str = "float32"
-    ema_decay: float | None = None
-    evaluate_every: int | None = None  # steps
-    watch: str = "score"  # the metric that early stopping, plateau and best weights go by; higher is better
-    patience: int | None = None  # evaluations without a better one, then the run ends
-    checkpoint_every: int | None = None
-    keep_checkpoints: int = 2
-    bucket_by_length: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "learning_rate"):
-            finite_numbers(name, [getattr(self, name)], low=0.0)
-            if getattr(self, name) == 0:
-                raise BadInput(name, 0, "more than 0")
-        finite_numbers("warmup_share", [self.warmup_share], low=0.0, high=1.0)
-        finite_numbers("weight_decay", [self.weight_decay], low=0.0)
-        if self.ema_decay is not None:
-            finite_numbers("ema_decay", [self.ema_decay], low=0.0, high=1.0)
-        for name in ("batch_size", "keep_checkpoints"):
-            whole_number(name, getattr(self, name), low=1)
-        for name in ("max_steps", "micro_batch_size", "evaluate_every", "patience", "checkpoint_every"):
-            if getattr(self, name) is not None:
-                whole_number(name, getattr(self, name), low=1)
-        whole_number("seed", self.seed)
-        one_of("schedule", self.schedule, SCHEDULES)
-        one_of("precision", self.precision, PRECISIONS)
-        if self.schedule == "plateau" and self.evaluate_every is None:
-            raise BadInput("evaluate_every", None, "a number of steps, since the plateau goes by evaluations")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """Parameters with an optimiser and losses of their own, as a GAN's two sides have; all step at the step's end."""
-
-    name: str
-    parameters: Sequence[torch.nn.Parameter]
-    learning_rate: float | None = None  # None: the plan's
-    weight_decay: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What is learnt: how many rows, how they become a batch, and what each of them costs."""
-
-    rows: int
-    collate: Callable[[NDArray[np.int64], np.random.Generator], Any]
-    losses: Callable[[Any, Any, str], Mapping[str, torch.Tensor]]  # (model, batch, part) → (rows of the batch,) each
-    weights: ArrayLike | None = None
-    lengths: ArrayLike | None = None
-    loss_weights: Mapping[str, float] = field(default_factory=dict)  # 1 where it says nothing
-    evaluate: Callable[[Any], Mapping[str, float]] | None = None
-    version: str = ""  # of the data: a checkpoint of another version is refused
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a run ended, and what it went through."""
-
-    state: State
-    step: int
-    history: list[dict[str, float]]  # one for each step
-    evaluations: list[dict[str, float]]
-    best_step: int | None
-    micro_batch_size: int
-    flags: list[str]
-    problem: str | None = None
+__all__ = ["Outcome", "Part", "Plan", "Task", "train"]
 
 
 def train(
@@ -149,22 +76,25 @@ def train(
             return run.outcome("paused")
 
         # One step: the effective batch, in as many pieces as fit.
-        rows = run.order.rows_of(run.step)  # (batch,)
+        rows = run.rows[run.order.rows_of(run.step)]  # (batch,)
         losses = run.learn_from(rows)
         problem = run.rules.after_step(run.step, losses)
-        if problem is None or not problem.ends:
-            run.apply()
-        else:
-            return run.outcome("unhealthy", problem)  # the weights are still those before this step
+        if problem is not None and problem.ends:  # the weights are still those before this step
+            if run.goes_back(problem):
+                continue
+            return run.outcome("unhealthy", problem)
+        rate = run.apply()
         run.flag(problem)
 
         run.step += 1
         run.history.append(losses)
-        log({"step": run.step, **losses, "learning_rate": run.rate_factor() * plan.learning_rate})
+        log({"step": run.step, "steps": run.steps, **losses, "learning_rate": rate})
 
         if run.is_time(plan.evaluate_every) or run.step == run.steps:
             problem = run.evaluate()
             if problem is not None and problem.ends:
+                if run.goes_back(problem):
+                    continue
                 return run.outcome("unhealthy", problem)
             run.flag(problem)
             if plan.patience is not None and run.without_better >= plan.patience:
@@ -191,8 +121,10 @@ class _Run:
         import torch
 
         self.model, self.task, self.plan, self.folder, self.device = model.to(device), task, plan, folder, device
-        self.order = BatchOrder(task.rows, plan.batch_size, plan.seed, task.lengths if plan.bucket_by_length else None)
-        self.weights = _weights(task)
+        self.weights = row_weights(task)
+        self.rows = np.flatnonzero(self.weights)  # a row without weight is no row
+        lengths = row_lengths(task)[self.rows] if plan.bucket_by_length and task.lengths is not None else None
+        self.order = BatchOrder(len(self.rows), plan.batch_size, plan.seed, lengths)
         self.steps = plan.max_steps or max(1, math.ceil(plan.epochs * self.order.steps_per_epoch))
         self.micro_batch_size = min(plan.micro_batch_size or plan.batch_size, plan.batch_size)
         self.parts = list(parts) if parts else [Part(name="all", parameters=list(model.parameters()))]
@@ -204,7 +136,7 @@ class _Run:
         self.best: dict[str, torch.Tensor] | None = None
         self.best_step: int | None = None
         self.best_metric: float | None = None
-        self.without_better = 0
+        self.without_better, self.went_back = 0, False
         torch.manual_seed(plan.seed)
 
     def _optimiser(self, part: Part) -> torch.optim.Optimizer:
@@ -233,7 +165,7 @@ class _Run:
         """Gradients of the whole effective batch, part after part; memory that ran out halves the pieces."""
         import torch
 
-        state = _chance()
+        state = state_of_chance()
         while True:
             try:
                 return self._gradients(rows)
@@ -242,7 +174,7 @@ class _Run:
                     raise
                 self.micro_batch_size = -(-self.micro_batch_size // 2)
                 self.flags.append(f"out of memory at step {self.step}: {self.micro_batch_size} rows at once from here")
-                _set_chance(state)
+                set_chance(state)
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
 
@@ -289,8 +221,8 @@ class _Run:
         learnt = [parameter for parameter in part.parameters if parameter.requires_grad]
         self.scaler.scale(total).backward(inputs=learnt)
 
-    def apply(self) -> None:
-        """Step and average."""
+    def apply(self) -> float:
+        """Step and average; returns the plan's learning rate as it was at this step."""
         rate = self.rate_factor()
         for part, optimiser in zip(self.parts, self.optimisers, strict=True):
             for group in optimiser.param_groups:
@@ -299,10 +231,27 @@ class _Run:
         self.scaler.update()
         if self.average is not None:
             self.average.update(self.learnt())
+        return rate * self.plan.learning_rate
 
     def flag(self, finding: Finding | None) -> None:
         if finding is not None:
-            self.flags.append(f"{finding.rule} at step {finding.step}: {finding.words}")
+            self.flags.append(str(finding))
+
+    def goes_back(self, finding: Finding) -> bool:
+        """Once in a run, what is no number sends it back to the newest checkpoint, when there is one.
+
+        To the same rows and the same chance: a slip of the machine passes and leaves no trace in the weights; what the
+        data or the plan are to blame for comes again, and ends the run.
+        """
+        found, _ = checkpoints.newest(self.folder)
+        if finding.rule != NOT_A_NUMBER or self.went_back or found is None:
+            return False
+        self.flags = []  # those since then are raised again
+        self._restore(found)
+        self.went_back = True
+        self.flags.append(f"{finding}; gone back to step {found.step}")
+        self.save()  # a kill before the next checkpoint must not make this the first time again
+        return True
 
     # Evaluating
 
@@ -310,18 +259,23 @@ class _Run:
         """Metrics of the weights that would be handed out; remembers the best."""
         if self.task.evaluate is None:
             return None
-        chance = _chance()
+        chance = state_of_chance()
         with self._handed_out():
             self.model.eval()
             metrics = {name: float(value) for name, value in self.task.evaluate(self.model).items()}
             self.evaluations.append({"step": float(self.step), **metrics})
-            finding = self.rules.after_evaluation(self.step, self.history[-1]["loss"], metrics)
-            if (finding is None or not finding.ends) and self.plan.watch in metrics:
-                self._watch(metrics[self.plan.watch])
-        _set_chance(chance)  # however often somebody evaluates, training draws the same
+            finding = self.rules.after_evaluation(self.step, self.rules.smoothed or 0.0, metrics)
+            if finding is None or not finding.ends:
+                self._watch(metrics)
+        set_chance(chance)  # however often somebody evaluates, training draws the same
         return finding
 
-    def _watch(self, metric: float) -> None:
+    def _watch(self, metrics: Mapping[str, float]) -> None:
+        metric = metrics.get(self.plan.watch)
+        if metric is None:
+            if self.plan.patience is not None or self.plan.schedule == "plateau":
+                raise BadInput("watch", self.plan.watch, f"one of the metrics, {', '.join(metrics)}")
+            return
         self.plateau = self.plateau.after(metric) if self.plan.schedule == "plateau" else self.plateau
         if self.best_metric is not None and metric <= self.best_metric:
             self.without_better += 1
@@ -329,19 +283,19 @@ class _Run:
         self.best_metric, self.best_step, self.without_better = metric, self.step, 0
         self.best = {name: tensor.detach().clone() for name, tensor in self.learnt().items()}
 
-    def _handed_out(self) -> _Swapped:
-        return _Swapped(self.learnt(), self.average.tensors if self.average is not None else {})
+    def _handed_out(self) -> Swapped:
+        return Swapped(self.learnt(), self.average.tensors if self.average is not None else {})
 
     def finish(self) -> None:
         """The weights to hand out go into the model: the best, or the average, or the last."""
         if self.best is None and self.average is not None:
             self.best = self.average.tensors
         if self.best is not None:
-            _copy_into(self.learnt(), self.best)
+            copy_into(self.learnt(), self.best)
         self.model.eval()
 
     def outcome(self, state: State, problem: Finding | None = None) -> Outcome:
-        told = None if problem is None else f"{problem.rule} at step {problem.step}: {problem.words}"
+        told = None if problem is None else str(problem)
         return Outcome(
             state=state,
             step=self.step,
@@ -366,7 +320,7 @@ class _Run:
         tensors = {"model": self.learnt()}
         scalars: dict[str, Any] = {}
         for part, optimiser in zip(self.parts, self.optimisers, strict=True):
-            tensors[f"optimiser-{part.name}"], scalars[part.name] = _optimiser_state(optimiser)
+            tensors[f"optimiser-{part.name}"], scalars[part.name] = optimiser_state(optimiser)
         if self.average is not None:
             tensors["average"] = self.average.tensors
         if self.best is not None:
@@ -382,29 +336,34 @@ class _Run:
             "best_step": self.best_step,
             "best_metric": self.best_metric,
             "without_better": self.without_better,
+            "went_back": self.went_back,
             "micro_batch_size": self.micro_batch_size,
             "flags": self.flags,
             "scaler": self.scaler.state_dict(),
-            "chance": _chance(),
+            "chance": state_of_chance(),
         }
         checkpoints.save(self.folder, Checkpoint(self.step, tensors, values), self.plan.keep_checkpoints)
 
     def resume(self) -> None:
-        """From the newest whole checkpoint, when there is one."""
+        """From the newest whole checkpoint, when there is one; else the beginning is saved, where any is to be."""
         checkpoints.clean(self.folder)
         found, not_whole = checkpoints.newest(self.folder)
         self.flags += [f"passed over {one.folder.name}: {one.why}" for one in not_whole]
-        if found is None:
-            return
+        if found is not None:
+            self._restore(found)
+        elif self.plan.checkpoint_every is not None:
+            self.save()
+
+    def _restore(self, found: Checkpoint) -> None:
         values = found.values
         if values["plan"] != self._fingerprint():
             step = "Give it the folder of its own run, or an empty one."
             raise BadInput("checkpoints", str(self.folder), "those of this plan, these parts and this data", step)
-        _copy_into(self.learnt(), found.tensors["model"])
+        copy_into(self.learnt(), found.tensors["model"])
         for part, optimiser in zip(self.parts, self.optimisers, strict=True):
-            _restore_optimiser(optimiser, found.tensors[f"optimiser-{part.name}"], values["optimisers"][part.name])
+            restore_optimiser(optimiser, found.tensors[f"optimiser-{part.name}"], values["optimisers"][part.name])
         if self.average is not None:
-            _copy_into(self.average.tensors, found.tensors["average"])
+            copy_into(self.average.tensors, found.tensors["average"])
             self.average.updates = values["average_updates"]
         self.best = (
             {name: one.to(self.device) for name, one in found.tensors["best"].items()}
@@ -414,10 +373,11 @@ class _Run:
         self.step, self.history, self.evaluations = found.step, values["history"], values["evaluations"]
         self.rules, self.plateau = Rules.restored(values["rules"]), Plateau(**values["plateau"])
         self.best_step, self.best_metric = values["best_step"], values["best_metric"]
-        self.without_better, self.micro_batch_size = values["without_better"], values["micro_batch_size"]
+        self.without_better, self.went_back = values["without_better"], values["went_back"]
+        self.micro_batch_size = values["micro_batch_size"]
         self.flags = values["flags"] + [flag for flag in self.flags if flag not in values["flags"]]
         self.scaler.load_state_dict(values["scaler"])
-        _set_chance(values["chance"])
+        set_chance(values["chance"])
 
     def _fingerprint(self) -> str:
         """What a checkpoint must agree with; how much fits into memory may differ."""
@@ -427,88 +387,15 @@ class _Run:
             if name not in ("micro_batch_size", "keep_checkpoints")
         }
         shapes = {name: list(tensor.shape) for name, tensor in self.learnt().items()}
-        told = [plan, [part.name for part in self.parts], shapes, self.task.rows, self.task.version]
+        parts = [[part.name, part.learning_rate, part.weight_decay] for part in self.parts]
+        told = [plan, parts, shapes, self.task.rows, self.task.version, dict(self.task.loss_weights)]
         hashed = blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16)
         hashed.update(self.weights.tobytes())
+        if self.order.lengths is not None:
+            hashed.update(self.order.lengths.tobytes())
         return hashed.hexdigest()
-
-
-class _Swapped:
-    """Other values in the same tensors, for a while."""
-
-    def __init__(self, tensors: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -> None:
-        self._tensors, self._others = {name: tensors[name] for name in others}, others
-
-    def __enter__(self) -> None:
-        self._were = {name: tensor.detach().clone() for name, tensor in self._tensors.items()}
-        _copy_into(self._tensors, self._others)
-
-    def __exit__(self, *_: object) -> None:
-        _copy_into(self._tensors, self._were)
-
-
-def _weights(task: Task) -> NDArray[np.float64]:
-    if task.weights is None:
-        return np.ones(whole_number("rows", task.rows, low=1))
-    weights = finite_numbers("weights", task.weights, low=0.0)
-    if len(weights) != task.rows or not weights.any():
-        raise BadInput("weights", f"{len(weights)} with sum {weights.sum():g}", f"{task.rows}, not all of them 0")
-    return weights
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:
     for group in optimiser.param_groups:
         yield from group["params"]
-
-
-def _copy_into(tensors: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -> None:
-    import torch
-
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            tensor.copy_(others[name])
-
-
-def _optimiser_state(optimiser: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Its tensors under names that say whose they are, and the numbers beside them."""
-    import torch
-
-    tensors, numbers = {}, {}
-    for place, state in optimiser.state_dict()["state"].items():
-        for name, value in state.items():
-            if isinstance(value, torch.Tensor):
-                tensors[f"{place}.{name}"] = value
-            else:
-                numbers[f"{place}.{name}"] = value
-    return tensors, numbers
-
-
-def _restore_optimiser(
-    optimiser: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, Any]
-) -> None:
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in [*tensors.items(), *numbers.items()]:
-        place, _, key = name.partition(".")
-        state.setdefault(int(place), {})[key] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-
-
-def _chance() -> dict[str, str]:
-    """The state of torch's own generators, as text."""
-    import torch
-
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states |= {f"cuda:{place}": state for place, state in enumerate(torch.cuda.get_rng_state_all())}
-    return {name: bytes(state.tolist()).hex() for name, state in states.items()}
-
-
-def _set_chance(states: Mapping[str, str]) -> None:
-    import torch
-
-    for name, text in states.items():
-        state = torch.tensor(list(bytes.fromhex(text)), dtype=torch.uint8)
-        if name == "cpu":
-            torch.set_rng_state(state)
-        elif torch.cuda.is_available():
-            torch.cuda.set_rng_state(state, int(name.partition(":")[2]))

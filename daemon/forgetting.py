@@ -9,29 +9,43 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from daemon import spool_erasing
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon import derived, spool_erasing
 from daemon.clock_and_chance import Chance, new_id
 from daemon.event_kinds import SUBJECT_FORGOTTEN, TARGET_CAME, own_event
 from daemon.event_log import Entry, EventLog
 from daemon.intake import Intake
 from daemon.line_naming import ids_in, subjects_in
 from daemon.quarantine import Quarantine
+from daemon.run_erasing import erase_derived_texts, erase_printed, erase_trials
 from daemon.sealing import Sealing
 from daemon.state_folder import sync_folder
 from daemon.telling import Tell, silent
 
 PAGE_EVENTS = 5000
 BEGUN = "forgetting"
+MEMORIES = "derived/stages"
+
+
+class KnowsOutputs(Protocol):
+    """The part of the examples that a forgetting needs."""
+
+    def outputs_under(self, pseudonyms: NDArray[np.int64]) -> NDArray[np.int64]: ...
 
 
 class Catches(Protocol):
     """The part of the views that a forgetting needs."""
 
+    @property
+    def examples(self) -> KnowsOutputs: ...
     def catch_up(self, max_events: int | None = None) -> int: ...
 
 
@@ -59,6 +73,7 @@ class Forgotten(NamedTuple):
     keys: int = 0
     quarantined: int = 0
     spooled: int = 0
+    derived: int = 0
     again: bool = False
     problems: tuple[str, ...] = ()
 
@@ -141,7 +156,22 @@ def _clean(place: Place, intent: Intent, now: int) -> Forgotten:
     quarantined = place.quarantine.erase(belongs, place.sealing.open_aside)
     take_everything_in(place, now)
     spooled, problems = _blank_spooled(place.state_dir / "spool", place.log.read_to(), belongs)
-    return Forgotten(quarantined=quarantined, spooled=spooled, problems=tuple(problems))
+    erased, more = _erase_derived(place, intent)
+    return Forgotten(quarantined=quarantined, spooled=spooled, derived=erased, problems=(*problems, *more))
+
+
+def _erase_derived(place: Place, intent: Intent) -> tuple[int, Sequence[str]]:
+    """Vectors and near-duplicates of the subject's inputs, and texts that stages derived from its examples."""
+    outputs = place.views.examples.outputs_under(np.array(intent.pseudonyms, np.int64)).tolist()
+    try:
+        erase_trials(place.state_dir)
+        shutil.rmtree(place.state_dir / MEMORIES, ignore_errors=True)  # what stages remember may be anybody's words
+        texts = erase_derived_texts(place.state_dir, outputs)
+        erase_printed(place.state_dir, outputs)
+        return texts + derived.erase(place.state_dir, intent.pseudonyms), ()
+    except OSError as error:
+        step = "Everything below derived/ may be deleted while no daemon runs; then forget again"
+        return 0, (f"derived/, runs/ or tuning/: {error}; expected files one can write. {step}.",)
 
 
 def _belonging(place: Place, intent: Intent) -> Callable[[bytes], bool]:
@@ -188,13 +218,17 @@ def told_marks(log: EventLog) -> list[bytes]:
     return list(dict.fromkeys(intent.mark for intent in _intents(log)))
 
 
+def told_pseudonyms(log: EventLog, after: int = 0) -> set[int]:
+    """Under which pseudonyms nothing can be read any more, as events after that number tell."""
+    return {number for intent in _intents(log, after) for number in intent.pseudonyms}
+
+
 def _told_before(log: EventLog, mark: bytes) -> tuple[int, ...]:
     """The pseudonyms that earlier forgettings of this subject have told."""
     return tuple(number for intent in _intents(log) if intent.mark == mark for number in intent.pseudonyms)
 
 
-def _intents(log: EventLog) -> Iterator[Intent]:
-    seq = 0
+def _intents(log: EventLog, seq: int = 0) -> Iterator[Intent]:
     while rows := log.read_after(seq, PAGE_EVENTS, ("seq", "kind")):
         for number, kind in rows:
             if kind == SUBJECT_FORGOTTEN.stored_as:

@@ -1,4 +1,4 @@
-"""This file knows what the daemon does in one turn: take in what has arrived, fold what is new.
+"""This file knows what the daemon does in one turn: take in what has arrived, fold what is new, serve the night.
 
 `turn(now)` is told the time, so that tests step it through days without waiting. It never sleeps and reads no settings;
 who calls it decides when the next turn is.
@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from daemon.event_log import AppendFailed
 from daemon.intake import IntakeReport
 from daemon.line_batch import Outcome
+from daemon.night_parts import ShiftReport
 from daemon.redacting import RedactionFailed
 from daemon.socket_door import SocketDoor
 
@@ -33,10 +34,17 @@ class Folds(Protocol):
     def catch_up(self, max_events: int | None = None) -> int: ...
 
 
+class Serves(Protocol):
+    """The part of the night's shift that a turn needs."""
+
+    def turn(self, now: int) -> ShiftReport: ...
+
+
 class TurnReport(NamedTuple):
     """What one turn did. `more` says that the next turn has work; `failure` is what will be tried again.
 
-    `problems` are things that somebody should look at while the work goes on, such as a spool file that cannot be read.
+    `problems` are things that somebody should look at while the work goes on, such as a spool file that cannot be read;
+    `told` is what was done for nights, in words.
     """
 
     events: int = 0
@@ -48,21 +56,28 @@ class TurnReport(NamedTuple):
     more: bool = False
     failure: str | None = None
     problems: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 class MainLoop:
-    """Intake and views, with or without a socket, and the order in which they are asked."""
+    """Intake and views, with or without a socket and a night's shift, and the order in which they are asked."""
 
     def __init__(
-        self, intake: TakesIn, views: Folds, door: SocketDoor | None = None, lines_per_turn: int = 1000
+        self,
+        intake: TakesIn,
+        views: Folds,
+        door: SocketDoor | None = None,
+        lines_per_turn: int = 1000,
+        shift: Serves | None = None,
     ) -> None:
+        self.shift = shift
         self.intake = intake
         self.views = views
         self.door = door
         self.lines_per_turn = lines_per_turn
 
     def turn(self, now: int) -> TurnReport:
-        """One batch from the socket, one from the spools, and everything new folded into the views.
+        """One batch from the socket, one from the spools, everything new folded into the views, and the night's part.
 
         The intake asks the views about what came before, so they are folded before each batch. What fails is told in
         the report and left as it was: the host's spool still has it, the socket's client was told.
@@ -74,7 +89,13 @@ class MainLoop:
             report = self._take_spools(report, now)
         except PASSING as error:
             return report._replace(more=False, failure=_told(error))
-        return report._replace(more=report.more or (self.door is not None and self.door.waiting))
+        report = report._replace(more=report.more or (self.door is not None and self.door.waiting))
+        return report if self.shift is None else self._serve_night(self.shift, report, now)
+
+    def _serve_night(self, shift: Serves, report: TurnReport, now: int) -> TurnReport:
+        served = shift.turn(now)
+        more = report.more and served.failure is None
+        return report._replace(told=served.told, failure=served.failure, more=more)
 
     def _take_socket(self, report: TurnReport, now: int) -> TurnReport:
         if self.door is None:

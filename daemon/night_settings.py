@@ -5,13 +5,22 @@ The structs alone; how a file becomes settings, and how faults are told, is `dae
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct
 
 WINDOW = r"^(off|\d{1,2}:\d\d-\d{1,2}:\d\d)$"
-Window = Annotated[str, Meta(pattern=WINDOW)]
+SAID_OF_WINDOW = {"expected": 'hours as in "01:00-06:00", or "off"'}
+"""`expected` in the extra of a Meta is how a fault tells what a key may say, where its type alone does not."""
+Window = Annotated[str, Meta(pattern=WINDOW, extra=SAID_OF_WINDOW)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WorkloadName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9_-]{1,60}$",
+        extra={"expected": "a name of 1 to 60 lower-case letters, digits, _ and -"},
+    ),
+]
 
 
 class NightSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,6 +30,7 @@ class NightSettings(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             pattern=WINDOW,
+            extra=SAID_OF_WINDOW,
             description='The hours in which runs may hold the device, on the wall clock of the zone; "off" is never.',
             examples=["01:00-06:00", "22:30-05:00", "off"],
         ),
@@ -30,7 +40,11 @@ class NightSettings(Struct, frozen=True, forbid_unknown_fields=True):
     )
     on: Annotated[
         dict[Weekday, Window],
-        Meta(description="Other hours on single weekdays.", examples=[{"sat": "00:00-12:00", "sun": "off"}]),
+        Meta(
+            description="Other hours on single weekdays.",
+            examples=[{"sat": "00:00-12:00", "sun": "off"}],
+            extra_json_schema={"propertyNames": {"enum": list(get_args(Weekday))}},
+        ),
     ] = {}
     catch_up: Annotated[
         Literal["wait", "at_once"],
@@ -48,6 +62,7 @@ class DeviceSettings(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+            extra={"expected": '"auto", "cpu", "cuda" or a GPU by its number, as in "cuda:1"'},
             description='"auto" takes a GPU where there is one that the workload can use.',
             examples=["cpu", "cuda:1"],
         ),

@@ -1,10 +1,11 @@
-"""This file knows what a new plugin begins as: a stage that works, and a test that it passes."""
+"""This file knows what a new plugin begins as: one that works, and a test that it passes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from adaptd.errors import AdaptdError
+from daemon import workload_template
 
 STAGE = '''"""Keep the newest share of the examples."""
 
@@ -78,15 +79,23 @@ class AlreadyThere(AdaptdError):
     """A file of that name is there; nothing was written."""
 
 
-def write_stage(beside: Path, name: str) -> list[Path]:
-    """The stage and its test beside config.toml; AlreadyThere where one would be overwritten."""
-    folder = beside / "plugins" / "stages"
+def write_new(kind: str, beside: Path, name: str) -> list[Path]:
+    """The stage or workload and its test beside config.toml; AlreadyThere where one would be overwritten."""
     class_name = "".join(word.capitalize() for word in name.split("_"))
-    texts = {folder / f"{name}.py": STAGE, folder / f"test_{name}.py": TEST}
+    folder = beside / "plugins" / f"{kind}s"
+    texts = dict(zip((folder / f"{name}.py", folder / f"test_{name}.py"), _texts(kind, name, class_name), strict=True))
     for path in texts:
         if path.exists():
             raise AlreadyThere(f"{path} is there, expected none. Choose another name, or move it away.")
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
-        path.write_text(text.format(name=name, class_name=class_name))
+        path.write_text(text)
     return list(texts)
+
+
+def _texts(kind: str, name: str, class_name: str) -> list[str]:
+    """Of the plugin and of its test."""
+    if kind == "stage":
+        return [text.format(name=name, class_name=class_name) for text in (STAGE, TEST)]
+    templates = (workload_template.WORKLOAD, workload_template.TEST)
+    return [text.substitute(name=name, class_name=class_name) for text in templates]

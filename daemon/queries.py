@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from daemon.config_faults import Fault
     from daemon.event_reading import EventReader
+    from daemon.night_outlook import NightOutlook, WorkloadOutlook
+    from daemon.run_telling import RunTold
     from daemon.settings_told import ValueTold
     from daemon.told import OutputTold, Told, ToldInFull
 
@@ -76,6 +79,9 @@ class Status:
         redactions: list[tuple[str, str | None]] | None = None,
         waiting: int = 0,
         waiting_since: int | None = None,
+        nights: NightOutlook | None = None,
+        workloads: Sequence[WorkloadOutlook] = (),
+        runs: Sequence[RunTold] = (),
     ) -> None:
         self.state_dir = state_dir
         self.config_path = config_path
@@ -95,6 +101,9 @@ class Status:
         self.redactions = redactions or []
         self.waiting = waiting
         self.waiting_since = waiting_since
+        self.nights = nights
+        self.workloads = list(workloads)
+        self.runs = list(runs)
 
     @property
     def running(self) -> bool:
@@ -114,7 +123,9 @@ class Status:
         """
         wanted = JUDGE_WANTED - self.rated_judge_examples
         rated = [f"{wanted} more rated judge outputs"] if wanted > 0 else []
-        return ["a workload (none yet)", *rated]
+        if not self.workloads:
+            return ["a workload (none yet)", *rated]
+        return [*([] if any(one.batch for one in self.workloads) else ["a batch to learn from"]), *rated]
 
     @property
     def next_step(self) -> str | None:
@@ -135,12 +146,16 @@ class Status:
 def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any], today: str) -> Status:
     """The state of a folder; `table` is config.toml as it was read, `today` the UTC day as YYYY-MM-DD."""
     from daemon.config_checked import faults_of
+    from daemon.night_outlook import outlooks_of
+    from daemon.run_telling import told_of
     from daemon.views.summary import read_summary
 
     summary = read_summary(f"{state_dir}/views.db")
     log = read_log(f"{state_dir}/events.db")
     types = [(one["artifact_type"], _volume(one)) for one in summary["artifact_types"]]
     quarantine = summary["quarantine"]
+    faults = faults_of(config_path, os.environ)
+    nights, workloads = (None, []) if faults else outlooks_of(table, summary["nights"])
     return Status(
         state_dir=state_dir,
         config_path=config_path,
@@ -158,10 +173,13 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         quarantine_reason=_newest_reason(quarantine["newest"]),
         views_at=summary["position"],
         rated_judge_examples=summary["rated_judge_examples"],
-        config_faults=faults_of(config_path, os.environ),
+        config_faults=faults,
         redactions=_redactions(table, config_path),
         waiting=summary["waiting"],
         waiting_since=summary["waiting_since"],
+        nights=nights,
+        workloads=workloads,
+        runs=[told_of(state_dir, record) for record in summary["runs"]["unfinished"]],
     )
 
 
@@ -179,6 +197,21 @@ def feedback_told(state_dir: str, event_id: str) -> ToldInFull | None:
 
     with Tellings.open(state_dir) as tellings:
         return tellings.in_full(event_id)
+
+
+def inputs_told(state_dir: str, seqs: Sequence[int]) -> dict[int, str]:
+    """The inputs of these outputs as text, by their numbers; those that nobody can read are left out."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from daemon.deriving import as_text
+    from daemon.texts import TextSource
+
+    with TextSource.open(Path(state_dir)) as source:
+        told = source.told(np.array(seqs, np.int64))
+    inputs = {seq: as_text(one.fields.get("input")) for seq, one in told.items() if one.fields is not None}
+    return {seq: text for seq, text in inputs.items() if text is not None}
 
 
 def events_of(state_dir: str) -> EventReader:
@@ -205,12 +238,38 @@ def export_size(state_dir: str, *, native: bool) -> int:
     return int(read_summary(f"{state_dir}/views.db")["outputs"])
 
 
+def runs_listed(state_dir: str) -> list[RunTold]:
+    """Every run, newest first."""
+    from daemon import run_telling
+
+    return run_telling.runs_listed(state_dir)
+
+
+def run_told(state_dir: str, run: str) -> RunTold | None:
+    """One run by its id or number; None where there is none."""
+    from daemon import run_telling
+
+    return run_telling.run_told(state_dir, run)
+
+
 def settings_told(config_path: Path | None, environ: Mapping[str, str]) -> list[ValueTold]:
     """What holds for every key, and who says so; BadConfig with every fault when something is wrong."""
     from daemon.settings import read_sources
     from daemon.settings_told import values_told
 
     return values_told(read_sources(config_path, environ))
+
+
+def config_faults(config_path: Path | None, environ: Mapping[str, str]) -> list[Fault]:
+    """Everything that is wrong with the configuration, its workloads' plugins included; none when all is well."""
+    from daemon.config_faults import BadConfig
+    from daemon.settings import read_sources
+    from daemon.workload_checking import all_faults
+
+    try:
+        return all_faults(read_sources(config_path, environ))
+    except BadConfig as bad:  # no TOML at all
+        return bad.faults
 
 
 def read_log(path: str) -> LogState:

@@ -21,6 +21,7 @@ Content = str | dict[str, Any] | list[Any]
 Tags = dict[str, str] | list[str]
 
 IMPLICIT = ("copy", "regenerate", "dwell", "silence")
+FEEDBACK_TYPES = ("success", "partial", "corrected", "failure", "rejected", "other")  # as `says` tells them
 MOST_LEVELS = 400  # of nesting: every reader of the log, at whatever depth of calls, must be able to read it again
 
 
@@ -263,7 +264,7 @@ def says_of(event: Recorded) -> str | None:
     if event.thumb is not None:
         words.append(event.thumb)
     if event.feedback_type is not None:
-        words.append("type")
+        words += ("type", type_word(event.feedback_type))
     if event.category is not None:
         words.append("category")
     if event.comment is not None:
@@ -277,6 +278,12 @@ def says_of(event: Recorded) -> str | None:
     if event.retracts is not None:
         words.append("retract")
     return "+".join(words)
+
+
+def type_word(feedback_type: Any) -> str:
+    """The word of `says` for a feedback type; "other" for one that says nothing of quality."""
+    word = feedback_type.lower() if isinstance(feedback_type, str) else ""
+    return word if word in FEEDBACK_TYPES else "other"
 
 
 def same_received(one: bytes | str, other: bytes | str) -> bool:

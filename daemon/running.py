@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from structlog.typing import FilteringBoundLogger
 
 from adaptd import __version__
-from daemon import event_kinds, forgetting, requests
+from daemon import event_kinds, requests, serving_requests
 from daemon.clock_and_chance import MICROSECONDS, Chance, Clock
 from daemon.config_faults import BadConfig
 from daemon.config_schema import keep_schema
@@ -31,13 +31,16 @@ from daemon.file_systems import refuse_network
 from daemon.intake import IntakeRules
 from daemon.log_lines import logger_to
 from daemon.main_loop import PASSING, MainLoop, TurnReport
+from daemon.night_building import parts_of, shift_of
 from daemon.notifying import ServiceManager
 from daemon.opening import State, intake_rules, open_state
 from daemon.redacting import RedactionUnusable
-from daemon.settings import ONLY_AT_START, Settings, changed_keys, read_settings
+from daemon.serving_requests import REQUESTS, Owner
+from daemon.settings import ONLY_AT_START, Settings, changed_keys
 from daemon.socket_door import SocketDoor
 from daemon.state_folder import make_folders
 from daemon.state_lock import StateLock
+from daemon.workload_checking import checked_settings
 
 SOON_SECONDS = 0.1
 IDLE_SECONDS = 0.25
@@ -119,7 +122,9 @@ class Daemon:
         self._chance = chance
         self._selector = selectors.DefaultSelector()
         self._door = self._open_door()
-        self._loop = MainLoop(state.intake, state.views, self._door, settings.intake.commit_events)
+        parts = parts_of(state, settings, config_path, clock, chance)
+        self._shift = shift_of(state, settings, parts, clock, chance)
+        self._loop = MainLoop(state.intake, state.views, self._door, settings.intake.commit_events, self._shift)
         self._failure: str | None = None
         self._problems: set[str] = set()
         self._quiet_turns = 0
@@ -151,7 +156,7 @@ class Daemon:
     def _open_door(self) -> SocketDoor | None:
         path = self._state.state_dir / "adaptd.sock"
         try:
-            return SocketDoor(path, self._selector, self._settings.intake.max_event_bytes)
+            return SocketDoor(path, self._selector, self._settings.intake.max_event_bytes, asks=self._answer_program)
         except OSError as error:
             self._log.warning("no socket: events come in by the spool alone", path=str(path), reason=str(error))
             return None
@@ -178,6 +183,8 @@ class Daemon:
         for problem in set(report.problems) - self._problems:
             self._log.warning("look at this", problem=problem)
         self._problems = set(report.problems)
+        if report.told:
+            self._log.info("night", did=list(report.told))
         counts = {name: getattr(report, name) for name in ("events", "repeats", "quarantined", "refused", "bytes")}
         said = {name: count for name, count in counts.items() if count}
         if said:
@@ -199,17 +206,25 @@ class Daemon:
             self._log.error("a request failed, and will be tried again", reason=str(error))
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
-        if request.get("verb") != "forget" or not isinstance(request.get("subject"), str):
-            return {"error": "the daemon does not know this request, expected one of its own adaptd; restart it"}
-        done = forgetting.forget(self._state, request["subject"], self._clock.now(), self._chance)
-        self._log.info("forgot", events=done.events, keys=done.keys, quarantined=done.quarantined)
-        return done._asdict()
+        owner = Owner(self._state, self._settings, self._shift.parts, self._clock, self._chance)
+        answer = serving_requests.answer(owner, request)
+        if "error" not in answer:
+            served = REQUESTS[request["verb"]]
+            self._log.info(served.said, **{name: answer[name] for name in served.details})
+        return answer
+
+    def _answer_program(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What a program asks at the socket (adaptd/asking.py): which outputs are worth rating, and nothing else."""
+        try:
+            return self._do({**asked, "verb": "ask", "workload": None})
+        except PASSING as error:
+            return {"error": str(error)}
 
     def _reload(self) -> None:
         """Read config.toml again; a bad one changes nothing, and both outcomes are events."""
         self._manager.reloading(time.monotonic_ns() // 1000)
         try:
-            settings = read_settings(self._config_path)
+            settings = checked_settings(self._config_path)
             rules = intake_rules(settings, _folder_of(self._config_path))
         except (BadConfig, RedactionUnusable) as error:
             self._note(event_kinds.CONFIG_REFUSED, {"config": str(self._config_path), "reason": str(error)})
@@ -223,6 +238,7 @@ class Daemon:
         after_restart = [key for key in ONLY_AT_START if key in changed]
         self._settings = settings
         self._state.intake.follow(rules)
+        self._shift.follow(settings)
         self._loop.lines_per_turn = settings.intake.commit_events
         if self._door is not None:
             self._door.max_line_bytes = settings.intake.max_event_bytes
@@ -240,6 +256,9 @@ class Daemon:
 
     def _end(self, reason: str) -> None:
         self._manager.stopping("stopping")
+        self._loop.shift = None
+        stopped = self._shift.stop(self._clock.now())
+        self._tell(TurnReport(told=stopped.told, failure=stopped.failure))
         self._note(event_kinds.DAEMON_STOPPED, {"reason": reason, "pid": os.getpid()})
         self._tell(self._loop.turn(self._clock.now()))
         self._log.info("stopped", reason=reason, seq=self._state.log.head().seq)
@@ -274,7 +293,7 @@ def run(
 
     Raises BadConfig, StateInUse or NetworkFileSystem before anything is touched but the folder itself.
     """
-    settings = read_settings(config_path, environ)
+    settings = checked_settings(config_path, environ)
     refuse_network(state_dir)
     os.umask(NOT_FOR_OTHERS)
     make_folders(state_dir)

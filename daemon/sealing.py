@@ -188,6 +188,10 @@ class Sealing:
         """The marks of all who were forgotten."""
         return [mark for (mark,) in self._connection.execute("SELECT mark FROM forgotten ORDER BY forgotten_at, mark")]
 
+    def destroyed(self) -> list[int]:
+        """The pseudonyms whose keys are gone."""
+        return [number for (number,) in self._connection.execute("SELECT pseudonym FROM destroyed ORDER BY pseudonym")]
+
     def owned_by(self, mark: bytes) -> list[int]:
         """Every pseudonym that the subject of this mark owns, alone or with others."""
         subjects = self._connection.execute("SELECT DISTINCT subject FROM owners").fetchall()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -16,7 +16,26 @@ import msgspec
 from msgspec import Meta, Struct
 
 from adaptd.overriding import Override, merged, overrides_in
-from daemon.config_faults import BadConfig, Fault, faults_in_file, faults_in_variable, syntax_fault, unreadable
+from daemon.config_faults import (
+    BadConfig,
+    Fault,
+    faults_in_file,
+    faults_in_variable,
+    in_order,
+    placed,
+    syntax_fault,
+    told_key,
+    unreadable,
+)
+from daemon.night_checking import night_misfits
+from daemon.night_settings import (
+    DeviceSettings,
+    EmbeddingsSettings,
+    NightSettings,
+    RunsSettings,
+    WorkloadName,
+    WorkloadSettings,
+)
 from daemon.toml_places import Places
 
 REDACTION = r"^(e-mail|phone|card|iban|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*)$"
@@ -91,6 +110,7 @@ class PrivacySettings(Struct, frozen=True, forbid_unknown_fields=True):
     redact: Annotated[
         tuple[Annotated[str, Meta(pattern=REDACTION)], ...],
         Meta(
+            extra={"expected": 'a list of "e-mail", "phone", "card", "iban" or "module:function"'},
             description='What is taken out of every free text before anything is stored: "e-mail", "phone", "card", '
             '"iban", and hooks of your own, "module:function", from a text to a text; the module stands beside this '
             "file or is installed. docs/privacy.md says what this reaches and what it does not.",
@@ -120,6 +140,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     sides: SidesSettings = SidesSettings()
     privacy: PrivacySettings = PrivacySettings()
     log: LogSettings = LogSettings()
+    night: NightSettings = NightSettings()
+    device: DeviceSettings = DeviceSettings()
+    embeddings: EmbeddingsSettings = EmbeddingsSettings()
+    runs: RunsSettings = RunsSettings()
+    workloads: dict[WorkloadName, WorkloadSettings] = {}
 
 
 ONLY_AT_START = ("adaptd.state_dir", "log.durability")
@@ -139,17 +164,24 @@ class Sources(NamedTuple):
         found = faults_in_file(self.table, Settings, self.places)
         for override in self.overrides:
             found += faults_in_variable(override, Settings)
-        return found
+        wrong_shape = {fault.key for fault in found}
+        nights = [placed(misfit, self.places, self.overrides) for misfit in night_misfits(self.whole)]
+        return in_order([*found, *(fault for fault in nights if fault.key not in wrong_shape)])
+
+    @property
+    def whole(self) -> dict[str, Any]:
+        """What file and variables say together."""
+        table = self.table
+        for override in self.overrides:
+            table = merged(table, override.table)
+        return table
 
     def settings(self) -> Settings:
         """What holds. BadConfig with every fault when there is one."""
         faults = self.faults()
         if faults:
             raise BadConfig(self.path, faults)
-        table = self.table
-        for override in self.overrides:
-            table = merged(table, override.table)
-        return msgspec.convert(table, Settings)
+        return msgspec.convert(self.whole, Settings)
 
 
 def read_settings(path: Path | None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -184,11 +216,13 @@ def settings_of(text: str, path: Path) -> Settings:
 
 
 def changed_keys(old: Settings, new: Settings) -> dict[str, list[object]]:
-    """Each key that differs, as `section.key`, with its old and its new value."""
-    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
-    return {
-        f"{section}.{key}": [was, after[section][key]]
-        for section, keys in before.items()
-        for key, was in keys.items()
-        if was != after[section][key]
-    }
+    """Each key that differs, as it is written, with its old and its new value; None where it was not said."""
+    return {told_key(key): pair for key, pair in _changes(msgspec.to_builtins(old), msgspec.to_builtins(new), ())}
+
+
+def _changes(old: object, new: object, key: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[object]]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in [*old, *(name for name in new if name not in old)]:
+            yield from _changes(old.get(name), new.get(name), (*key, name))
+    elif old != new:
+        yield key, [old, new]

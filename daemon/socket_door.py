@@ -14,9 +14,9 @@ import os
 import selectors
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from daemon.line_batch import Outcome
@@ -28,6 +28,10 @@ ANSWERS_WAITING_BYTES = 1 << 18
 MAX_CONNECTIONS = 128
 
 
+ASK = b'{"kind":"ask/1",'
+"""How a line begins that asks which outputs are worth rating (adaptd/asking.py)."""
+LONGEST_ASK = 2_000  # and so no deeper than Python can read
+Answers = Callable[[Mapping[str, Any]], Mapping[str, object]]
 TakeLines = Callable[[list[bytes]], "Sequence[Outcome]"]
 """Commits lines and says what became of each; may raise, and then none of them was recorded."""
 
@@ -41,11 +45,13 @@ class SocketDoor:
         selector: selectors.BaseSelector,
         max_line_bytes: int,
         max_connections: int = MAX_CONNECTIONS,
+        asks: Answers | None = None,
     ) -> None:
         self.path = path
         self.max_line_bytes = max_line_bytes
         self._selector = selector
         self._max_connections = max_connections
+        self._asks = asks
         self._connections: dict[int, Connection] = {}
         self._listener = _listen(path)
         self._accepting = True
@@ -63,7 +69,7 @@ class SocketDoor:
 
     def take_in(self, take_lines: TakeLines, limit: int) -> list[Outcome]:
         """Hand at most `limit` waiting lines to the intake and answer each; its error is told to all, then raised."""
-        batch = self._next_lines(limit)
+        batch = [(connection, self._asked(line)) for connection, line in self._next_lines(limit)]
         lines = [line for _, line in batch if isinstance(line, bytes)]
         try:
             outcomes = list(take_lines(lines)) if lines else []
@@ -76,6 +82,17 @@ class SocketDoor:
             for connection, line in batch
         )
         return outcomes
+
+    def _asked(self, line: bytes | Refusal) -> bytes | Refusal:
+        """A line that asks something is answered here, and is no event."""
+        if self._asks is None or isinstance(line, Refusal) or not line.startswith(ASK):
+            return line
+        if len(line) > LONGEST_ASK:
+            return Refusal(f"the question is longer than {LONGEST_ASK} bytes, expected what adaptd.ask() sends")
+        try:
+            return Refusal.answering(dict(self._asks(json.loads(line))))
+        except ValueError:
+            return Refusal("not one whole JSON object in UTF-8")
 
     def close(self) -> None:
         """End every connection and take the socket file away."""
@@ -168,6 +185,13 @@ class Refusal:
 
     def __init__(self, error: str) -> None:
         self.answer: dict[str, object] = {"error": error}
+
+    @classmethod
+    def answering(cls, answer: dict[str, object]) -> Refusal:
+        """Not an event, but a question."""
+        made = cls("")
+        made.answer = answer
+        return made
 
 
 class Connection:

@@ -6,7 +6,7 @@ from daemon.clock_and_chance import SeededChance, StoppedClock
 from daemon.config_template import CONFIG_TOML
 from daemon.main_loop import MainLoop
 from daemon.opening import open_state
-from daemon.settings import Settings
+from daemon.settings import Settings, read_settings
 from daemon.state_folder import make_folders
 
 NOW = 1_700_000_000_000_000  # 2023-11-14T22:13:20Z
@@ -55,6 +55,29 @@ def take_in(folder, lines=(), now=NOW):
         loop = MainLoop(state.intake, state.views)
         while loop.turn(now).events:
             pass
+    return folder
+
+
+WORKLOAD = """
+[workloads.sums]
+plugin = "tiny_classifier"
+"""
+
+
+def make_batch(folder):
+    """And then a workload was configured, and its first batch formed by hand: of the one example that there is."""
+    from daemon.derived import owned
+    from daemon.night_building import forming_of
+    from daemon.prepare_child import prepare
+
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace('all-MiniLM-L6-v2"\n', 'hashing"\n') + WORKLOAD)
+    settings = read_settings(config, {})
+    with open_state(folder / "state", settings, StoppedClock(NOW), SeededChance(8)) as state:
+        state.views.catch_up()
+        with owned(folder / "state"):
+            prepare(folder / "state", {"model": "hashing", "up_to": state.log.head().seq})
+        forming_of(state, settings, folder, SeededChance(9)).turn(NOW, None, "sums", asked=True)
     return folder
 
 

@@ -64,14 +64,16 @@ def test_the_check_as_json(folder, capsys, monkeypatch):
         "faults": [
             {
                 "key": "logs",
-                "expected": "one of the tables adaptd, intake, log, privacy, sides",
+                "expected": "one of the tables adaptd, device, embeddings, intake, log, night, privacy, runs, sides, "
+                "workloads",
                 "found": "an unknown key",
                 "hint": "did you mean log?",
                 "line": 2,
                 "column": 2,
                 "variable": None,
-                "told": "config.toml:2:2: logs: expected one of the tables adaptd, intake, log, privacy, sides, found "
-                "an unknown key, did you mean log?",
+                "words": "",
+                "told": "config.toml:2:2: logs: expected one of the tables adaptd, device, embeddings, intake, log, "
+                "night, privacy, runs, sides, workloads, found an unknown key, did you mean log?",
             },
             {
                 "key": "log.durability",
@@ -81,6 +83,7 @@ def test_the_check_as_json(folder, capsys, monkeypatch):
                 "line": 0,
                 "column": 0,
                 "variable": "ADAPTD__LOG__DURABILITY",
+                "words": "",
                 "told": 'environment ADAPTD__LOG__DURABILITY: log.durability: expected "full" or "normal", found '
                 '"ful", did you mean "full"?',
             },
@@ -105,6 +108,44 @@ redact = []
 
 [log]
 durability = "normal"
+
+[night]
+window = "01:00-06:00"
+timezone = "UTC"
+on = { sat = "off" }
+catch_up = "wait"
+
+[device]
+use = "auto"
+ignore = []
+max_utilisation = 30
+
+[embeddings]
+model = "all-MiniLM-L6-v2"
+
+[runs]
+attempts = 3
+silent_seconds = 900
+keep_folders = 50
+
+[workloads.support]
+plugin = "tiny_classifier"
+artifact_types = []
+mode = "full"
+# base_model is not set
+preset = "shipped"
+# stages is not set
+stage = { size_batch = { max_examples = 5 } }
+settings = {}
+on_error = "refuse"
+tune_share = 0.0
+
+[workloads.support.trigger]
+new_examples = "sized"
+days = 7.0
+# reward_drop is not set
+# drift is not set
+combine = "any"
 """
 
 
@@ -112,6 +153,8 @@ durability = "normal"
 def mixed(folder, monkeypatch):
     """A file, a variable, and the rest by default."""
     text = '[adaptd]\nstate_dir = "kept"\n\n[intake]\n# how long\nmax_event_bytes = 2_048\n'
+    text += '[night.on]\nsat = "off"\n[workloads.support]\nplugin = "tiny_classifier"\n'
+    text += "[workloads.support.stage.size_batch]\nmax_examples = 5\n[workloads.support.trigger]\ndays = 7\n"
     (folder / "config.toml").write_text(text)
     monkeypatch.setenv("ADAPTD__LOG__DURABILITY", "normal")
     return folder
@@ -130,7 +173,8 @@ def test_the_origin_of_each_is_beside_it(mixed, capsys):
     """The place in the file, the variable, or the default, as a comment."""
     assert main(["config", "show", "--origin"]) == 0
     out = capsys.readouterr().out
-    assert [line for line in out.splitlines() if "=" in line] == [
+    lines = [line for line in out.splitlines() if "=" in line]
+    assert lines[:7] == [
         'state_dir = "kept"              # config.toml:2:13',
         "max_event_bytes = 2048          # config.toml:6:19",
         "commit_events = 1000            # default",
@@ -139,6 +183,10 @@ def test_the_origin_of_each_is_beside_it(mixed, capsys):
         "redact = []                     # default",
         'durability = "normal"           # environment ADAPTD__LOG__DURABILITY',
     ]
+    assert 'on = { sat = "off" }            # config.toml:7:8' in lines
+    assert "stage = { size_batch = { max_examples = 5 } }  # config.toml:11:20" in lines
+    assert "days = 7.0                      # config.toml:14:8" in lines
+    assert 'combine = "any"                 # default' in lines
 
 
 def test_an_origin_that_is_too_wide_stands_above(mixed):

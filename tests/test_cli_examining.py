@@ -8,12 +8,16 @@ import pytest
 
 from daemon import examining
 from daemon.cli.main import main
-from daemon.clock_and_chance import StoppedClock
+from daemon.clock_and_chance import SeededChance, StoppedClock
+from daemon.event_log import Entry
 from daemon.import_origins import Misplaced
 from daemon.queries import LogState, SpoolState
+from daemon.sqlite_log import SqliteEventLog
+from daemon.views.store import Views
 from tests import made_state
 from tests.test_cli_status import a_status
 from tests.test_running import running
+from tests.test_workload_checking import WORKLOAD
 
 NOW = made_state.NOW
 HOUR = 3600 * 1_000_000
@@ -48,7 +52,7 @@ def test_a_healthy_place_is_told_line_by_line(folder, capsys):
     names = [line.split()[1] for line in lines if not line.startswith(" ")]
     assert names == [
         *("config", "sqlite", "disk", "clock", "permissions", "modules", "installed"),
-        *("spool", "quarantine", "feedback", "views", "forgetting", "redaction", "torch", "gpu"),
+        *("spool", "quarantine", "feedback", "views", "runs", "forgetting", "prepared", "redaction", "torch", "gpu"),
     ]
     assert "ok    permissions  databases 0600 or 0640, folder its owner's, spool 2770" in lines
     assert any(line.startswith("warn  quarantine   1 came that could not be taken in") for line in lines)
@@ -205,7 +209,7 @@ def test_a_forgetting_that_is_half_done(folder, capsys):
 @pytest.mark.parametrize(
     ("told", "level", "expected"),
     [
-        (FileNotFoundError(), "ok", "none; nothing needs it yet"),
+        (FileNotFoundError(), "ok", "none; runs have the CPU"),
         (subprocess.CalledProcessError(9, "nvidia-smi"), "warn", "nvidia-smi fails: "),
         (subprocess.CompletedProcess([], 0, "H, 1 MiB\nH, 2 MiB\n"), "ok", "H, 1 MiB; H, 2 MiB"),
     ],
@@ -218,9 +222,16 @@ def test_what_nvidia_smi_says(told, level, expected):
             raise told
         return told
 
-    finding = examining.gpu(run)
+    finding = examining.gpu(run, lambda _: "there")
     assert finding.level == level
     assert finding.found.startswith(expected)
+
+
+def test_a_gpu_that_runs_cannot_see():
+    """The driver is there, and the library that asks it is not."""
+    finding = examining.gpu(lambda *_, **__: subprocess.CompletedProcess([], 0, "H, 1 MiB\n"), lambda _: None)
+    assert (finding.level, finding.found) == ("warn", "H, 1 MiB; nvidia-ml-py is not installed")
+    assert finding.next_step.endswith("pip install 'adaptd[gpu]'")
 
 
 def test_a_host_sees_its_event_arrive(folder, capsys):
@@ -267,3 +278,43 @@ def test_a_wrong_configuration_is_bad(folder, capsys):
     assert first.startswith("bad   config       wrong in 2 places, the first: config.toml:2:2: logs: expected one of ")
     assert second == f"{'':18} → correct it: `adaptd config check` names every place"
     assert examining.configuration(["c:1:1: it is so"]).found == "c:1:1: it is so"
+
+
+def test_what_workloads_name_is_loaded(folder, capsys):
+    """Bad when it cannot be used, which no other short look would notice."""
+    path = folder / "plugins" / "workloads" / "small.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(WORKLOAD)
+    config = '[adaptd]\n[workloads.support]\nplugin = "small"\nstages = []\n'
+    (folder / "config.toml").write_text(config)
+    told = found(capsys)[1]["workloads"]
+    assert (told["level"], told["found"]) == ("ok", "support: plugins and stages can be used")
+    (folder / "config.toml").write_text(config + 'mode = "lora"\nsettings = { epoch = 1 }\n')
+    code, findings = found(capsys)
+    told = "config.toml:6:14: workloads.support.settings.epoch: an unknown key, expected one of epochs"
+    assert (code, findings["config"]["level"]) == (1, "ok")
+    assert findings["workloads"]["found"].startswith(told)
+    (folder / "config.toml").write_text(config + 'mode = "lora"\nstage = { x = {} }\n')
+    assert found(capsys)[1]["workloads"]["found"].startswith(
+        "wrong in 2 places, the first: config.toml:5:8: workloads."
+    )
+
+
+def test_runs_are_looked_at(tmp_path):
+    """A folder that others may read is bad; a run that was given up is to be looked into."""
+    state = made_state.make(tmp_path) / "state"
+    assert examining.runs(state) == examining.Finding("runs", "ok", "none yet")
+    body = {"run": "run-0001", "batch": 1, "workload": "a", "seed": 1}
+    failed = {"run": "run-0001", "how": "died", "reason": "signal 9", "final": True}
+    log = SqliteEventLog.open(state / "events.db", StoppedClock(made_state.NOW), SeededChance(2))
+    entries = [("run_planned/1", body), ("run_failed/1", failed)]
+    log.append([Entry(kind, kind, 1, 1, body=json.dumps(body)) for kind, body in entries])
+    with Views.open(state / "views.db", log) as views:
+        views.catch_up()
+    log.close()
+    told = examining.runs(state)
+    assert (told.level, told.found) == ("warn", "run-0001 was given up: signal 9")
+    assert told.next_step == "see what it printed: adaptd runs logs run-0001"
+    (state / "runs").mkdir(mode=0o755)
+    told = examining.runs(state)
+    assert (told.level, told.next_step) == ("bad", f"chmod 0700 {state / 'runs'}")

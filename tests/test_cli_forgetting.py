@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from daemon import forgetting
-from daemon.cli import forgetting as verb
+from daemon.cli import asking_daemon
 from daemon.cli.main import main
 from daemon.requests import ask, serve
 from daemon.state_lock import StateLock
@@ -50,6 +50,7 @@ def test_the_same_as_json(folder, capsys):
     assert main(["forget", "alice", "--yes", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == {"schema": "adaptd.forgotten/1", "events": 1, "keys": 1, "quarantined": 0, "spooled": 0} | {
+        "derived": 0,
         "again": False,
         "problems": [],
     }
@@ -104,13 +105,13 @@ def test_the_running_daemon_does_it(folder, capsys):
 def test_a_daemon_that_ended_before_it_came_to_it_is_no_obstacle(folder, monkeypatch, capsys):
     """The request is withdrawn, and the verb does it itself."""
     lock = StateLock.take(folder / "state", "1 test")
-    real = verb._by_daemon
+    real = asking_daemon._by_daemon
 
     def ended(*given):
         lock.release()
         return real(*given)
 
-    monkeypatch.setattr(verb, "_by_daemon", ended)
+    monkeypatch.setattr(asking_daemon, "_by_daemon", ended)
     assert main(["forget", "alice", "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["keys"] == 1
     assert list((folder / "state" / "requests").iterdir()) == []
@@ -118,7 +119,7 @@ def test_a_daemon_that_ended_before_it_came_to_it_is_no_obstacle(folder, monkeyp
 
 def test_a_daemon_that_does_not_answer_is_told(folder, monkeypatch, capsys):
     """Exit code 75: it stays asked for."""
-    monkeypatch.setattr(verb, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(asking_daemon, "PATIENCE_SECONDS", 0.1)
     lock = StateLock.take(folder / "state", "1 test")
     assert main(["forget", "alice", "--yes"]) == 75
     lock.release()
@@ -129,7 +130,7 @@ def test_a_daemon_that_does_not_answer_is_told(folder, monkeypatch, capsys):
 def test_what_the_daemon_cannot_do_is_an_error(folder, monkeypatch, capsys):
     """An older daemon, for example."""
     lock = StateLock.take(folder / "state", "1 test")
-    monkeypatch.setattr(verb, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(asking_daemon, "LOOK_SECONDS", 0)
     monkeypatch.setattr("daemon.requests.Pending.answer", lambda _: {"error": "not known"})
     assert main(["forget", "alice", "--yes"]) == 1
     lock.release()

@@ -62,16 +62,29 @@ def test_a_stage_that_holds_is_0_and_one_that_does_not_is_1(folder, capsys):
     assert json.loads(capsys.readouterr().out)["ok"] is False
 
 
-def test_a_new_stage_works_and_passes_its_own_test(folder, capsys):
+@pytest.mark.parametrize("kind", ["stage", "workload"])
+def test_a_new_plugin_works_and_passes_its_own_test(kind, folder, capsys):
     """In a process of its own, as its author would run it."""
-    assert main(["plugins", "new", "stage", "freshest_first"]) == 0
-    stage, test = capsys.readouterr().out.splitlines()
-    assert main(["plugins", "check", stage]) == 0
+    assert main(["plugins", "new", kind, "freshest_first"]) == 0
+    plugin, test = capsys.readouterr().out.splitlines()
+    assert plugin == f"plugins/{kind}s/freshest_first.py"
+    assert main(["plugins", "check", plugin]) == 0
+    assert capsys.readouterr().out == f"{kind} {folder / plugin}: it holds to its contract\n"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", str(folder / test)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
+
+
+def test_a_workload_that_does_not_hold_is_1(folder, capsys):
+    """It meets the battery of workloads."""
+    assert main(["plugins", "new", "workload", "rater"]) == 0
+    path = folder / "plugins" / "workloads" / "rater.py"
+    path.write_text(path.read_text().replace('("score",)', '("stars",)'))
+    capsys.readouterr()
+    assert main(["plugins", "check", "rater"]) == 1
+    assert "  describe: needs = ('stars',), expected some of score, up" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

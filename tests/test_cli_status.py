@@ -6,9 +6,11 @@ import pytest
 
 from daemon.cli.main import main
 from daemon.cli.status import page_of
+from daemon.night_outlook import NightOutlook, WorkloadOutlook
 from daemon.queries import LogState, SpoolState, Status, Volume
 from daemon.state_lock import StateLock
 from tests import made_state
+from tests.night_world import HOUR, at
 
 NOW = made_state.NOW
 
@@ -270,3 +272,103 @@ def test_what_a_first_promotion_still_needs_is_told(tmp_path, monkeypatch, capsy
     assert 5 < rated < 50, "some 40% of them at first"
     assert told["missing"] == ["a workload (none yet)", f"{200 - rated} more rated judge outputs"]
     assert a_status(rated_judge_examples=200).missing_for_promotion == ["a workload (none yet)"]
+
+
+# Nights
+
+
+def with_nights(*workloads, window="01:00-06:00", on=None, **told):
+    nights = NightOutlook("Europe/Berlin", window, on, **told)
+    return a_status(nights=nights, workloads=workloads or [WorkloadOutlook("support")])
+
+
+def line_of(found, now, name="nights", width=80):
+    (line,) = [line for line in page_of(found, now, width) if line.startswith(f"{name} ")]
+    return line[12:]
+
+
+EVENING = at(2026, 11, 20, 21)  # ten o'clock in Berlin
+
+
+@pytest.mark.parametrize(
+    ("told", "now", "line"),
+    [
+        ({}, EVENING, "next 01:00-06:00 Europe/Berlin, in 3 hours"),
+        ({}, EVENING + 4 * HOUR, "open until 06:00 Europe/Berlin"),
+        ({"window": "23:00-05:00"}, EVENING + HOUR, "open until 2026-11-21 05:00 Europe/Berlin"),
+        ({"late_until": EVENING + HOUR}, EVENING, "open until 23:00 Europe/Berlin"),
+        ({"late_until": EVENING}, EVENING, "next 01:00-06:00 Europe/Berlin, in 3 hours"),
+        ({"window": "off"}, EVENING, "off: no window, only what is asked for by `adaptd train now`"),
+        ({"on": {"sat": "off"}}, EVENING, "next 01:00-06:00 Europe/Berlin, in 1 day"),
+        (
+            {"pause": {"since": 1, "until": None, "reason": "a demonstration"}},
+            EVENING + 4 * HOUR,
+            "paused until somebody resumes (a demonstration)",
+        ),
+        (
+            {"pause": {"since": 1, "until": EVENING + 4 * HOUR, "reason": None}},
+            EVENING,
+            "paused until 2026-11-21 02:00 Europe/Berlin",
+        ),
+        (
+            {"pause": {"since": 1, "until": EVENING, "reason": None}},
+            EVENING,
+            "next 01:00-06:00 Europe/Berlin, in 3 hours",
+        ),
+    ],
+)  # fmt: skip
+def test_when_models_may_be_trained_is_one_line(told, now, line):
+    """Open, paused, when next, or never; by the clock on the wall."""
+    assert line_of(with_nights(**told), now) == line
+
+
+def test_each_workload_has_a_line():
+    """Its newest batch, and why there was none since, or that somebody asked."""
+    found = with_nights(
+        WorkloadOutlook(
+            "chat", batch=7, batch_at=NOW - 48 * HOUR, not_formed="old news", not_formed_at=NOW - 49 * HOUR
+        ),
+        WorkloadOutlook("support", not_formed="12 of 40 new examples", not_formed_at=NOW - 3 * HOUR),
+        WorkloadOutlook("erd", asked_at=NOW - HOUR // 6),
+        WorkloadOutlook("sql", batch=3, batch_at=NOW - 48 * HOUR, not_formed="x\x1b[2J", not_formed_at=NOW - 3 * HOUR),
+    )
+    page = page_of(found, NOW, 80)
+    first = page.index("workload      newest batch")
+    assert page[first - 1 : first + 5] == [
+        "",
+        "workload      newest batch",
+        "chat          batch 7, 2 days ago",
+        "support       none yet; 12 of 40 new examples (3 hours ago)",
+        "erd           none yet; asked for 10 minutes ago",
+        "sql           batch 3, 2 days ago; x\\x1b[2J (3 hours ago)",
+    ]
+
+
+def test_what_a_first_promotion_needs_is_less_with_a_workload():
+    """Then a batch; then a model."""
+    assert (
+        line_of(with_nights(), NOW, "promotion") == "first needs a batch to learn from and 200 more rated judge outputs"
+    )
+    found = a_status(workloads=[WorkloadOutlook("chat", batch=1, batch_at=NOW)], rated_judge_examples=200)
+    assert line_of(found, NOW, "promotion") == "first needs a model that is better"
+
+
+def test_nights_and_workloads_are_told_to_programs(tmp_path, monkeypatch, capsys):
+    """As the view of the log knows them; without a workload there are none."""
+    monkeypatch.chdir(made_state.init(tmp_path))
+    assert main(["status", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["nights"], document["workloads"]) == (None, [])
+    config = (tmp_path / "config.toml").read_text().replace('timezone = "UTC"', 'timezone = "Europe/Berlin"')
+    (tmp_path / "config.toml").write_text(f"{config}[workloads.support]\n")
+    assert main(["pause", "--until", "2099-11-26 06:00", "--reason", "why"]) == 0
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    told = document["nights"]
+    assert (told["state"], told["timezone"], told["reason"]) == ("paused", "Europe/Berlin", "why")
+    assert told["until"] == "2099-11-26T05:00:00.000000Z"
+    assert told["next_opens_at"] < told["next_closes_at"]
+    assert document["workloads"] == [
+        {"workload": "support"} | dict.fromkeys(("asked_at", "batch", "batch_at", "not_formed", "not_formed_at"))
+    ]

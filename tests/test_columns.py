@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.views.columns import Columns
+from daemon.views.columns import Columns, places_of
 
 
 @given(st.lists(st.lists(st.integers(-(2**31), 2**31 - 1), max_size=900), max_size=6))
@@ -34,3 +34,11 @@ def test_bytes_that_are_no_whole_rows_are_refused():
     """With how many there are and what was expected."""
     with pytest.raises(ValueError, match="13 bytes, expected a multiple of 12"):
         Columns({"a": "<i8", "b": "<i4"}).append_packed(b"x" * 13)
+
+
+def test_places_of_numbers_among_others():
+    """In any order; those that are not there are left out."""
+    known, at = places_of(np.array([5, 9, 1, 5]), np.array([7, 5, 1]))
+    assert (known.tolist(), at.tolist()) == ([0, 2, 3], [1, 2, 1])
+    for wanted, among in (([], [1]), ([1], []), ([9], [1])):
+        assert [part.tolist() for part in places_of(np.array(wanted), np.array(among))] == [[], []]

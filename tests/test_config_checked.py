@@ -69,7 +69,7 @@ def test_other_rules_are_looked_at(config, environ, looks, tmp_path, monkeypatch
     faults_of(str(config), environ)
     newer = tmp_path / "settings.py"
     newer.write_text("")
-    monkeypatch.setattr(config_checked, "RULES", str(newer))
+    monkeypatch.setattr(config_checked, "RULES", [str(newer)])
     assert faults_of(str(config), environ) == []
     assert len(looks) == 2
 

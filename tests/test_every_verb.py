@@ -22,6 +22,7 @@ NO_JSON = {
     "completion": "what it writes is for a shell",
     "config schema": "what it writes is JSON already",
     "plugins new": "it makes, and reads nothing",
+    "runs logs": "what it writes is what the run printed",
 }
 """Verbs without --json, each with its reason."""
 READING = {
@@ -32,6 +33,12 @@ READING = {
     "replay": ["--check"],
     "feedback list": [],
     "feedback show": ["fb-1"],
+    "runs list": [],
+    "batch list": [],
+    "batch preview": [],
+    "batch show": ["1"],
+    "batch explain": ["out-1"],
+    "batch rebuild": ["1", "--check"],
     "doctor": [],
     "bugreport": [],
     "config check": [],
@@ -43,8 +50,11 @@ READING = {
 }
 """How verbs that take --json and add nothing to the log are called; those that record have tests of their own."""
 RECORDING = {"record-feedback", "feedback amend", "feedback retract", "forget", "restore"}
-WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check"}
-"""They work where there is no configuration yet; tests/test_cli_plugins.py reads their JSON."""
+RECORDING |= {"tune", "train now", "pause", "resume", "cancel", "ask"}
+WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check", "train sbert"}
+"""They work where there is no configuration yet; tests of the plugins read their JSON."""
+OF_RUNS = {"runs show", "runs compare"}
+"""They need runs; tests/test_cli_runs.py reads their JSON."""
 
 
 def parsers():
@@ -182,12 +192,12 @@ def test_every_verb_reads_as_json_or_has_a_reason_not_to():
     """Whoever adds a verb says here how it is read."""
     with_json = {verb for verb, parser in LEAVES.items() if "--json" in parser._option_string_actions}
     assert set(LEAVES) - with_json == set(NO_JSON)
-    assert with_json == set(READING) | RECORDING | WITHOUT_A_PLACE
+    assert with_json == set(READING) | RECORDING | WITHOUT_A_PLACE | OF_RUNS
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, nobodys_configuration):
-    folder = made_state.make(tmp_path_factory.mktemp("every verb"))
+    folder = made_state.make_batch(made_state.make(tmp_path_factory.mktemp("every verb")))
     (folder / "rows.ndjson").write_text('{"user": "a", "assistant": "b"}\n')
     os.utime(folder / "config.toml", (1_700_000_000, 1_700_000_000))
     return folder

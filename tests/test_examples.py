@@ -307,3 +307,27 @@ def test_an_unknown_word_says_that_the_log_is_newer():
     log.append([entry])
     with pytest.raises(ValueError, match=r"'applauded' is unknown here.*upgrade this one"):
         folded(log)
+
+
+@given(histories(), st.integers(1, 3))
+@settings(max_examples=50, deadline=None)
+def test_settling_in_parts_ends_where_settling_at_once_does(history, most):
+    """Some examples a turn, until none are left; what is asked for between is settled whole."""
+    examples = folded(log_of(history))
+    left = [examples.settle(most)]
+    while left[-1]:
+        left.append(examples.settle(most))
+    assert left == sorted(left, reverse=True)
+    whole = folded(log_of(history))
+    assert {name: column.tobytes() for name, column in examples.resolved().items()} == {
+        name: column.tobytes() for name, column in whole.resolved().items()
+    }
+
+
+@given(histories())
+@settings(max_examples=50, deadline=None)
+def test_single_columns_are_those_of_all(history):
+    """By name."""
+    examples = folded(log_of(history))
+    whole = examples.resolved()
+    assert all(examples.resolved(name)[name].tobytes() == column.tobytes() for name, column in whole.items())

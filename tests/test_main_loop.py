@@ -10,6 +10,7 @@ import pytest
 from daemon.clock_and_chance import SeededChance, StoppedClock
 from daemon.event_log import AppendFailed
 from daemon.main_loop import MainLoop, TurnReport
+from daemon.night_parts import ShiftReport
 from daemon.opening import open_state
 from daemon.settings import Settings, settings_of
 from daemon.socket_door import SocketDoor
@@ -208,3 +209,26 @@ def test_a_folder_in_the_spool_does_not_stop_the_intake(state):
     spool(state, line(1))
     report = MainLoop(state.intake, state.views).turn(NOW)
     assert (report.events, report.failure) == (1, None)
+
+
+class Shift:
+    """Says what it is told to say, and how far the log was when it was asked."""
+
+    def __init__(self, state, *reports):
+        self.state, self.reports, self.seen = state, list(reports), []
+
+    def turn(self, now):
+        self.seen.append((now, self.state.views.position))
+        return self.reports.pop(0)
+
+
+def test_the_night_is_served_after_everything_is_folded(state):
+    """In the same turn; what was done and what failed stand in its report, and a failure waits for the next turn."""
+    spool(state, line(1))
+    shift = Shift(state, ShiftReport(("a night",)), ShiftReport(("half of it",), "the disk is full"))
+    loop = MainLoop(state.intake, state.views, shift=shift)
+    report = loop.turn(NOW)
+    assert (report.events, report.told, report.failure) == (1, ("a night",), None)
+    assert shift.seen == [(NOW, state.log.head().seq)]
+    report = loop.turn(NOW + 1)
+    assert (report.told, report.failure, report.more) == (("half of it",), "the disk is full", False)

@@ -1,15 +1,16 @@
 """A night has one moment at which it opens and one at which it closes, whatever the clocks do."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.nights import BadWindow, Nights, window_of
+from daemon.event_kinds import NIGHT_OPENED
+from daemon.nights import BadWindow, Nights, window_of, zone_of
+from tests.night_world import HOUR, MINUTE, World, at, settings_for
 
-MINUTE = 60_000_000
-HOUR = 60 * MINUTE
 CHANGES = {
     ("Europe/Berlin", "spring"): date(2026, 3, 29),
     ("Europe/Berlin", "autumn"): date(2026, 10, 25),
@@ -19,10 +20,6 @@ CHANGES = {
     ("Australia/Lord_Howe", "autumn"): date(2026, 4, 5),
 }
 OPENINGS = ("00:00-05:00", "01:30-05:00", "02:00-05:00", "02:30-05:00", "03:00-05:00", "23:00-02:30")
-
-
-def at(*when):
-    return round(datetime(*when, tzinfo=UTC).timestamp()) * 1_000_000
 
 
 def stepped(nights, start, stop, every=5 * MINUTE):
@@ -159,3 +156,125 @@ def test_a_zone_or_weekday_that_is_none_is_told():
     with pytest.raises(BadWindow, match="weekday 'sunday': expected one of mon, tue"):
         Nights.of("UTC", "01:00-06:00", {"sunday": "off"})
     assert window_of("00:00-24:00").length == timedelta(days=1)
+
+
+def test_utc_needs_no_data_of_the_machine(monkeypatch):
+    """The default works where there are no zones at all; any other zone is told as missing."""
+
+    def nothing(name):
+        raise ZoneInfoNotFoundError(name)
+
+    nothing.from_file = ZoneInfo.from_file
+    monkeypatch.setattr("daemon.nights.ZoneInfo", nothing)
+    night = Nights.of("UTC", "01:00-06:00").night_of(date(2026, 11, 21))
+    assert (night.opens_at, night.closes_at) == (at(2026, 11, 21, 1), at(2026, 11, 21, 6))
+    assert zone_of("UTC").key == "UTC"
+    with pytest.raises(BadWindow, match=r"is the package tzdata installed\?"):
+        zone_of("Europe/Berlin")
+
+
+# Through the shift: what stands in the log
+
+
+def opened_by_the_shift(world, start, stop, every=10 * MINUTE, restart_every=7):
+    """Turn after turn with a stopped clock, and another process now and then; returns what was opened, and when."""
+    found = []
+    for number, now in enumerate(range(start, stop, every)):
+        if number % restart_every == 0:
+            world.start(now)
+        before = len(world.told(NIGHT_OPENED)) if number == 0 else len(found)
+        world.turn(now)
+        found += [(night["date"], now) for night in world.told(NIGHT_OPENED)[before:]]
+    return found
+
+
+@pytest.mark.parametrize("hour", ["00:00", "01:00", "02:00", "02:30", "03:00"])
+@pytest.mark.parametrize("season", ["spring", "autumn"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+def test_the_log_has_one_night_for_each_local_date_whatever_the_clock_does(zone, season, hour):
+    """Two zones, two changes, five hours, and a process that is killed every seventy minutes."""
+    world, change = World(settings_for(zone, f"{hour}-06:00")), CHANGES[zone, season]
+    start = at(change.year, change.month, change.day) - 36 * HOUR
+    found = opened_by_the_shift(world, start, start + 96 * HOUR)
+    dates = [day for day, _ in found]
+    assert dates == sorted(set(dates))
+    days = [(change + timedelta(days=shift)).isoformat() for shift in (-1, 0, 1)]
+    assert [day for day in dates if day in days] == days
+    nights = Nights.of(zone, f"{hour}-06:00")
+    for day, now in found[1:]:
+        assert 0 <= now - slow_opening(nights, date.fromisoformat(day)) < 10 * MINUTE
+
+
+def test_half_past_two_in_the_autumn_night_opens_once():
+    """It is on the wall twice; a timer by the wall's clock would fire twice. Asked every second round both of them."""
+    world = World(settings_for("Europe/Berlin", "02:30-06:00"))
+    first, second = at(2026, 10, 25, 0, 30), at(2026, 10, 25, 1, 30)
+    world.start(first - HOUR)
+    for half_past in (first, second):
+        for second_of_it in range(-5, 6):
+            world.turn(half_past + second_of_it * 1_000_000)
+    (night,) = world.told(NIGHT_OPENED)
+    assert (night["date"], night["opens_at"]) == ("2026-10-25", first)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "first_moment"),
+    [
+        ("America/Sao_Paulo", date(2018, 11, 4), at(2018, 11, 4, 3)),
+        ("Asia/Beirut", date(2022, 3, 27), at(2022, 3, 26, 22)),
+    ],
+)
+def test_a_spring_night_without_a_midnight_is_opened_all_the_same(zone, day, first_moment):
+    """The clock goes from 23:59 to 01:00; a job for 00:00 would skip the date."""
+    world = World(settings_for(zone, "00:00-05:00"))
+    found = opened_by_the_shift(world, first_moment - 40 * HOUR, first_moment + 40 * HOUR)
+    assert [found_day for found_day, _ in found if found_day == day.isoformat()] == [day.isoformat()]
+    (night,) = [night for night in world.told(NIGHT_OPENED) if night["date"] == day.isoformat()]
+    assert night["opens_at"] == first_moment
+
+
+def test_a_turn_that_comes_late_opens_the_night_still():
+    """Hours after the window's opening, as after a machine that slept; a timer's grace would have run out."""
+    world = World()
+    world.start(at(2026, 11, 20, 12))
+    world.turn(at(2026, 11, 20, 12))
+    world.turn(at(2026, 11, 21, 5, 59))
+    (night,) = world.told(NIGHT_OPENED)
+    assert (night["opens_at"], night["closes_at"], night["late"]) == (at(2026, 11, 21, 1), at(2026, 11, 21, 6), False)
+
+
+def test_a_night_opens_at_the_first_turn_of_its_window():
+    """There is no jitter that could be drawn: the same moments give the same log, to the hash."""
+    heads = []
+    for _ in range(2):
+        world = World()
+        world.start(at(2026, 11, 20, 12))
+        for seconds in (-1, 0, 1):
+            world.turn(at(2026, 11, 21, 1) + seconds * 1_000_000)
+        assert [night["date"] for night in world.told(NIGHT_OPENED)] == ["2026-11-21"]
+        heads.append(world.log.head())
+    assert heads[0] == heads[1]
+
+
+@pytest.mark.parametrize(("catch_up", "late"), [("wait", []), ("at_once", ["2026-03-29"])])
+@pytest.mark.parametrize("down_until", [at(2026, 3, 29, 5), at(2026, 3, 29, 15)])
+def test_a_window_that_nobody_was_there_for_waits_or_is_opened_late(catch_up, late, down_until):
+    """Down from the evening before to the morning or the afternoon after, over the change of the clocks."""
+    world = World(settings_for("Europe/Berlin", "01:00-06:00", catch_up))
+    opened_by_the_shift(world, at(2026, 3, 28, 1), at(2026, 3, 28, 18))
+    opened_by_the_shift(world, down_until, at(2026, 3, 30, 12))
+    nights = world.told(NIGHT_OPENED)
+    assert [night["date"] for night in nights if night["late"]] == late
+    assert [night["date"] for night in nights] == sorted({"2026-03-28", *late, "2026-03-30"})
+    for night in nights:
+        if night["late"]:
+            assert (night["opens_at"], night["closes_at"]) == (down_until, down_until + 4 * HOUR)
+
+
+def test_a_date_is_opened_once_though_the_clock_is_set_back():
+    """By an hour, within the window and over its opening."""
+    world = World()
+    world.start(at(2026, 11, 20, 12))
+    for now in (at(2026, 11, 21, 1), at(2026, 11, 21, 0, 30), at(2026, 11, 21, 1), at(2026, 11, 21, 2)):
+        world.turn(now)
+    assert [night["date"] for night in world.told(NIGHT_OPENED)] == ["2026-11-21"]

@@ -20,6 +20,7 @@ RECORDED = Path(__file__).parent / "recorded_logs"
 SAYINGS = (
     *("output", "score", "up", "down", "type", "category", "comment", "correction"),
     *("better", "worse", "tie", "copy", "regenerate", "dwell", "silence", "retract"),
+    *("success", "partial", "corrected", "failure", "rejected", "other"),
 )
 RELEASES = sorted(path.stem for path in RECORDED.glob("*.json"))
 

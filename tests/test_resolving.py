@@ -10,16 +10,18 @@ def columns(rows):
     names = ("seq", "says", "score", "rater_key", "writer", "counter", "target_seq")
     kinds = (np.int64, np.int32, np.float64, np.int64, np.int64, np.int64, np.int64)
     turned = zip(*rows, strict=True) if rows else [()] * 7
-    return {name: np.array(column, kind) for name, kind, column in zip(names, kinds, turned, strict=True)}
+    beside = {"moment": np.ones(len(rows), np.int64), "propensity": np.full(len(rows), np.nan)}
+    return beside | {name: np.array(column, kind) for name, kind, column in zip(names, kinds, turned, strict=True)}
 
 
 def test_examples_without_signals_have_empty_judgements():
     """Zeros, and a mean that is nan; each column in its place."""
     judgements = resolve(columns([]), np.array([], np.int64), np.array([7, 0]))
     assert list(judgements) == list(JUDGEMENTS)
-    assert np.isnan(judgements.pop("mean_score")).all()
+    unknown = ("mean_score", "worth", "asked_propensity")
+    assert all(np.isnan(judgements.pop(name)).all() for name in unknown)
     assert {name: column.tolist() for name, column in judgements.items()} == {
-        name: [0, 0] for name in JUDGEMENTS if name != "mean_score"
+        name: [0, 0] for name in JUDGEMENTS if name not in unknown
     }
 
 

@@ -15,6 +15,7 @@ from daemon.config_schema import schema_text
 from daemon.sqlite_log import SqliteEventLog
 from daemon.state_lock import running_pid
 from tests import made_state
+from tests.test_workload_checking import STAGE, WORKLOAD
 
 ROOT = Path(__file__).parents[1]
 FEEDBACK = {"kind": "feedback_recorded/1", "output": "x", "score": 5}
@@ -266,8 +267,8 @@ def test_the_environment_counts_before_the_file(folder):
     )
     assert ended.returncode == 78
     assert ended.stderr == (
-        "environment ADAPTD__LOGS__DURABILITY: logs: expected one of the tables adaptd, intake, log, privacy, sides, "
-        "found an unknown key, did you mean ADAPTD__LOG__DURABILITY?\n"
+        "environment ADAPTD__LOGS__DURABILITY: logs: expected one of the tables adaptd, device, embeddings, intake, "
+        "log, night, privacy, runs, sides, workloads, found an unknown key, did you mean ADAPTD__LOG__DURABILITY?\n"
     )
 
 
@@ -277,3 +278,65 @@ def test_the_schema_for_editors_lies_in_the_state_folder(folder):
     with running(folder) as daemon:
         assert daemon.end() == 0
     assert (folder / "state" / "config.schema.json").read_text("utf-8") == schema_text()
+
+
+WORKLOAD_CONFIG = """\
+[adaptd]
+[night]
+window = "{window}"
+[workloads.support]
+plugin = "small"
+stages = ["sizes"]
+"""
+
+
+def with_a_workload(folder, window):
+    """A configuration with a workload and a stage of its own beside it."""
+    for kind, name, text in (("stages", "sizes", STAGE), ("workloads", "small", WORKLOAD)):
+        path = folder / "plugins" / kind / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "config.toml").write_text(WORKLOAD_CONFIG.format(window=window))
+
+
+def test_a_night_that_is_due_is_opened_once(folder):
+    """One line says so, and one event; another daemon on the same day finds it there."""
+    with_a_workload(folder, "00:00-24:00")
+    for _ in range(2):
+        with running(folder) as daemon:
+            daemon.ask(FEEDBACK)
+            assert daemon.end() == 0
+    nights = logged(folder, "night_opened/1")
+    assert nights
+    assert len({night["date"] for night in nights}) == len(nights)
+    assert {night["closes_at"] - night["opens_at"] for night in nights} == {24 * 3600 * 1_000_000}
+
+
+def test_hup_opens_the_window_of_a_changed_configuration(folder):
+    """From the next turn on."""
+    with_a_workload(folder, "off")
+    with running(folder) as daemon:
+        with_a_workload(folder, "00:00-24:00")
+        daemon.tell(signal.SIGHUP)
+        assert daemon.hear("config reloaded")["changed"] == ["night.window"]
+        did, why_not = daemon.hear("night")["did"]
+        assert did.startswith("night ")
+        assert did.endswith(" is open until 00:00 UTC")
+        assert ": no batch, nothing to learn from: no rated output on the learn side" in why_not
+        assert daemon.end() == 0
+    assert logged(folder, "night_opened/1")
+
+
+def test_a_plugin_that_cannot_be_used_is_told_at_the_start_and_on_hup(folder):
+    """Exit code 78 before anything is touched; a daemon that runs keeps what it has."""
+    with_a_workload(folder, "off")
+    wrong = WORKLOAD_CONFIG.format(window="off") + "settings = { epoch = 1 }\n"
+    told = "workloads.support.settings.epoch: an unknown key, expected one of epochs, did you mean 'epochs'"
+    with running(folder) as daemon:
+        (folder / "config.toml").write_text(wrong)
+        daemon.tell(signal.SIGHUP)
+        assert told in daemon.hear("config refused, the old one stays")["reason"]
+        assert daemon.end() == 0
+    ended = subprocess.run(command(folder), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 78
+    assert ended.stderr == f"{folder}/config.toml:7:14: {told}\n"

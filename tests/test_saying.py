@@ -2,12 +2,26 @@
 
 import pytest
 
-from daemon.views.saying import BIT, JUDGEMENT, UnknownWord, all_bits, bits_of
+from daemon.received import FEEDBACK_TYPES, type_word
+from daemon.views.saying import BIT, HAS_RATER, JUDGEMENT, UnknownWord, all_bits, bits_of
+
+TYPE_NAMES = ("success", "Partial", "CORRECTED", "failure", "rejected", "needs_review")
+
+
+def test_each_feedback_type_has_a_word():
+    """Whatever its case; one of the host's own is another."""
+    assert [type_word(name) for name in TYPE_NAMES] == list(FEEDBACK_TYPES)
+    assert type_word(None) == "other"
+
+
+def test_facts_do_not_share_a_bit_with_words():
+    """There is room for more words."""
+    assert max(BIT.values()) < HAS_RATER
 
 
 def test_each_word_has_a_bit_of_its_own():
     """And nothing said is none."""
-    assert sorted(BIT.values()) == [1 << place for place in range(16)]
+    assert sorted(BIT.values()) == [1 << place for place in range(22)]
     assert all_bits(["score+up", None, "retract"]).tolist() == [BIT["score"] | BIT["up"], 0, BIT["retract"]]
 
 

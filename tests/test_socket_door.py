@@ -370,3 +370,40 @@ def test_whatever_is_sent_each_line_has_one_answer(pieces, door, selector):
     assert taken == [line for line in lines if len(line) <= MOST]
     assert [answer["seq"] for answer in received if "seq" in answer] == list(range(1, len(taken) + 1))
     assert door.connections == 0
+
+
+class TestQuestions:
+    """Lines that ask something are answered at once, and are no events."""
+
+    @pytest.fixture
+    def asked(self):
+        return []
+
+    @pytest.fixture
+    def door(self, tmp_path, selector, asked):
+        def answer(question):
+            asked.append(question)
+            return {"outputs": [len(asked)]}
+
+        opened = SocketDoor(tmp_path / "adaptd.sock", selector, 10_000, asks=answer)
+        yield opened
+        opened.close()
+
+    def test_they_are_answered_in_the_order_of_the_lines(self, door, selector, connect, asked):
+        """The intake does not see them."""
+        client, take_lines = connect(), Numbering()
+        client.sendall(b'{"a":1}\n{"kind":"ask/1","limit":3}\n{"b":2}\n')
+        serve(door, selector, take_lines)
+        first, question, second = answers(client)
+        assert (question, asked) == ({"outputs": [1]}, [{"kind": "ask/1", "limit": 3}])
+        assert [first["seq"], second["seq"]] == [1, 2]
+
+    def test_what_is_no_question_is_refused(self, door, selector, connect, asked):
+        """Torn, or so long that it might be too deep to be read."""
+        client = connect()
+        client.sendall(b'{"kind":"ask/1",\n{"kind":"ask/1","x":' + b"[" * 3000 + b"\n")
+        serve(door, selector, Numbering())
+        torn, deep = answers(client)
+        assert torn == {"error": "not one whole JSON object in UTF-8"}
+        assert "longer than 2000 bytes" in deep["error"]
+        assert asked == []

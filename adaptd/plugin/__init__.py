@@ -6,7 +6,7 @@ from adaptd.plugin import Moment, Pool, StageRefused
 from adaptd.plugin.moment import Moment
 from adaptd.plugin.pool import COLUMNS, Pool, Reason, WrongPool
 from adaptd.plugin.stage import FiresAt, Remembering, Sizing, Stage, StageRefused
-from adaptd.plugin.workload import Description, Job, Judged, Metric, Trained, Workload
+from adaptd.plugin.workload import Description, Job, Judged, Metric, Toy, Trained, Workload
 
 __all__ = [
     "COLUMNS",
@@ -22,6 +22,7 @@ __all__ = [
     "Sizing",
     "Stage",
     "StageRefused",
+    "Toy",
     "Trained",
     "Workload",
     "WrongPool",

@@ -127,9 +127,11 @@ class Pool:
         chosen = np.asarray(rows, np.int64)
         if chosen.ndim != 1 or (len(chosen) and (chosen.min() < 0 or chosen.max() >= len(self))):
             raise WrongPool(f"rows of shape {chosen.shape}, expected row numbers from 0 to {len(self) - 1}")
-        if len(np.unique(chosen)) < len(chosen):
+        seen = np.zeros(len(self), np.bool_)
+        seen[chosen] = True
+        if np.count_nonzero(seen) < len(chosen):
             raise WrongPool("a row was taken twice; give it more weight instead")
-        return replace(self, columns={name: _frozen(column[chosen]) for name, column in self.columns.items()})
+        return self._of_rows(chosen)
 
     def keep(self, mask: ArrayLike, stage: str, otherwise: str, *values: ArrayLike) -> Pool:
         """The rows where `mask` holds; the others go, with the reason `otherwise` (values are columns of this pool)."""
@@ -137,8 +139,12 @@ class Pool:
         if holds.dtype != np.bool_ or holds.shape != (len(self),):
             raise WrongPool(f"a mask of {holds.dtype} {holds.shape}, expected bool ({len(self)},)")
         gone = np.flatnonzero(~holds)
-        told = self.because(stage, otherwise, gone, *values, kept=False) if len(gone) else self
-        return told.take(np.flatnonzero(holds))
+        if not len(gone):
+            return self
+        return self.because(stage, otherwise, gone, *values, kept=False)._of_rows(holds)
+
+    def _of_rows(self, rows: Rows | Mask) -> Pool:
+        return replace(self, columns={name: _frozen(column[rows]) for name, column in self.columns.items()})
 
     def because(self, stage: str, words: str, rows: ArrayLike, *values: ArrayLike, kept: bool = True) -> Pool:
         """The same pool with a reason for these rows; each of `values` is a whole column, as `words` refer to them."""
@@ -171,6 +177,26 @@ class Pool:
         return grown.because(stage, words, np.arange(len(self), len(grown)))
 
     # Looking
+
+    def in_order(self, mask: ArrayLike | None = None) -> Rows:
+        """The rows (where `mask` holds) by their example's number, so that a choice does not depend on their order."""
+        rows = np.arange(len(self)) if mask is None else np.flatnonzero(np.asarray(mask, np.bool_))
+        numbers = self["example"][rows]
+        return rows if (numbers[1:] > numbers[:-1]).all() else rows[np.argsort(numbers, kind="stable")]
+
+    def newest(self, mask: ArrayLike, most: int) -> Rows:
+        """So many of the rows where `mask` holds, the newest, of equal ages those recorded last; as in_order has them.
+
+        A row whose age is not known counts as the oldest.
+        """
+        rows = self.in_order(mask)
+        if len(rows) <= most:
+            return rows
+        age = np.nan_to_num(self["age_days"][rows], nan=np.inf, posinf=np.inf)
+        limit = np.partition(age, most - 1)[most - 1] if most else -np.inf
+        younger, as_old = np.flatnonzero(age < limit), np.flatnonzero(age == limit)
+        newest: Rows = rows[np.sort(np.concatenate([younger, as_old[len(as_old) - (most - len(younger)) :]]))]
+        return newest
 
     def texts(self, rows: ArrayLike) -> list[Text]:
         """What these rows say: input, output and the rest. Ask for the chosen few."""

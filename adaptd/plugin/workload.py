@@ -73,22 +73,37 @@ class Judged:
     overall: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Toy:
+    """A lesson small enough for the battery: what is learnt, what is held out, and what else is needed for it."""
+
+    pool: Pool
+    held_out: Pool
+    settings: Any = None  # with which it trains in seconds, in two steps at least; None: the defaults
+    base_model: Path | None = None
+
+
 @runtime_checkable
 class Workload(Protocol):
     """Knows one kind of model.
 
-    `Settings` is a frozen dataclass whose fields all have defaults; config.toml fills it.
+    `Settings` is a frozen dataclass whose fields all have defaults; config.toml fills it, and it is kept as `settings`.
+
+    Optional: `search`, a mapping from settings to the `Range` of each in which `adaptd tune` looks; and
+    `toy(folder) -> Toy`, for one that learns nothing from the battery's own lesson, or not in seconds, or needs a base
+    model, which it writes into the folder.
     """
 
     name: ClassVar[str]
     Settings: ClassVar[type]
+    settings: Any
 
     def __init__(self, settings: Any) -> None: ...
 
     def describe(self) -> Description: ...
 
     def examples(self, pool: Pool) -> Any:
-        """The dataset: which feedback teaches what."""
+        """The dataset: which feedback teaches what. Its length is how many examples it has; of no pool, 0."""
 
     def train(self, job: Job) -> Trained:
         """Trains into job.out. Returns early, its checkpoint saved, when told to stop; goes on from job.checkpoints."""

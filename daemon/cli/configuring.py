@@ -14,7 +14,6 @@ from daemon.cli.printing import coloured, harmless, line_width, print_json, say
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemon.config_faults import Fault
     from daemon.settings_told import ValueTold
 
 
@@ -30,7 +29,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "ADAPTD__LOG__DURABILITY=normal. Exit code 78 when something is wrong."
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, dest="verb")
-    check = verbs.add_parser("check", help="every mistake, each with its line and column")
+    check = verbs.add_parser("check", help="every mistake, also in what workloads name, with line and column")
     show = verbs.add_parser("show", help="what holds for every key")
     show.add_argument("--origin", action="store_true", help="say of each who says so")
     schema = verbs.add_parser("schema", help="what may be said, as a JSON Schema for editors")
@@ -49,15 +48,11 @@ def config(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from daemon.config_faults import BadConfig
-    from daemon.queries import settings_told
+    from daemon.queries import config_faults
 
     path, why = _found(options)
-    faults: list[Fault] = []
-    lines: list[str] = []
-    try:
-        settings_told(path, os.environ)
-    except BadConfig as bad:
-        faults, lines = bad.faults, bad.lines()
+    faults = config_faults(path, os.environ)
+    lines = BadConfig(path, faults).lines()
     if options.json:
         told = [fault._asdict() | {"told": line} for fault, line in zip(faults, lines, strict=True)]
         print_json({"schema": "adaptd.config_check/1", **_file(path, why), "ok": not faults, "faults": told})
@@ -69,6 +64,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
+    from daemon.config_faults import told_key
     from daemon.queries import settings_told
 
     path, why = _found(options)
@@ -79,7 +75,7 @@ def _show(options: argparse.Namespace) -> int:
     width = line_width()
     for number, one in enumerate(told):
         if not number or told[number - 1].path[:-1] != one.path[:-1]:
-            print(("\n" if number else "") + harmless(f"[{'.'.join(one.path[:-1])}]"))
+            print(("\n" if number else "") + harmless(f"[{told_key(one.path[:-1])}]"))
         print("\n".join(_lines(one, path, width) if options.origin else [_pair(one)]))
     return 0
 
@@ -93,6 +89,8 @@ def _document(told: ValueTold) -> dict[str, Any]:
 def _pair(told: ValueTold) -> str:
     from daemon.config_faults import told_key, written
 
+    if told.value is None:  # TOML has no word for it
+        return harmless(f"# {told_key(told.path[-1:])} is not set")
     return harmless(f"{told_key(told.path[-1:])} = {written(told.value)}")
 
 
@@ -101,6 +99,8 @@ def _lines(told: ValueTold, path: Path | None, width: int | None) -> list[str]:
     name = path.name if path else ""
     origin = {"file": f"{name}:{told.line}:{told.column}", "environment": f"environment {told.variable}"}
     comment = harmless(f"# {origin.get(told.origin, told.origin)}")
+    if told.value is None:
+        return [_pair(told)]
     line = f"{_pair(told):<30}  {comment}"
     return [line] if width is None or len(line) <= width else [comment, _pair(told)]
 

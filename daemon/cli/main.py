@@ -29,12 +29,23 @@ VERBS = {
     "events": ("daemon.cli.events", "look at the log: tail, show, verify"),
     "replay": ("daemon.cli.replaying", "rebuild the views from the first event and compare"),
     "feedback": ("daemon.cli.feedback", "look at feedback, amend it, take it back"),
+    "ask": ("daemon.cli.asking", "which outputs are most worth rating, or a fair draw"),
     "import": ("daemon.cli.importing", "take in a file: native events, chats, CSV"),
     "export": ("daemon.cli.exporting", "write events, chats or a table out"),
     "forget": ("daemon.cli.forgetting", "destroy everything of one subject, for good"),
     "backup": ("daemon.cli.backing_up", "copy log, keys and quarantine into one checked archive"),
     "restore": ("daemon.cli.backing_up", "put a backup in place, and forget again who was forgotten"),
+    "tune": ("daemon.cli.tuning", "search for better training settings of a workload"),
+    "train": ("daemon.cli.nights", "train now, in or out of the window"),
+    "pause": ("daemon.cli.nights", "train nothing for a time, or until told otherwise"),
+    "resume": ("daemon.cli.nights", "end a pause"),
+    "cancel": ("daemon.cli.nights", "end a run for good"),
     "plugins": ("daemon.cli.plugins", "stages and workloads: list, show, check, begin a new one"),
+    "batch": (
+        "daemon.cli.batch",
+        "what was learnt, what tonight would learn, and why: list, show, explain",
+    ),
+    "runs": ("daemon.cli.runs", "what was trained, is, and will be: list, show, logs, compare"),
     "doctor": ("daemon.cli.examining", "look for what may be wrong, and say what to do about it"),
     "bugreport": ("daemon.cli.reporting", "what to send to adaptd's authors; no texts in it"),
     "config": ("daemon.cli.configuring", "check the configuration, show what holds and who says so"),
@@ -138,6 +149,7 @@ def help_width() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code. Mistakes of the operator are told in a line or two on stderr."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # sums in one order everywhere; many small ones are quicker so
     try:
         code = _run(arguments)
         sys.stdout.flush()

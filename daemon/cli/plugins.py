@@ -24,6 +24,7 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n  adaptd plugins list\n  adaptd plugins show pick_informative\n"
         "  adaptd plugins new stage freshest       writes plugins/stages/freshest.py\n"
+        "  adaptd plugins new workload rater       writes plugins/workloads/rater.py\n"
         "  adaptd plugins check plugins/stages/freshest.py\n\n"
         "Exit codes: 0 it holds, 1 it does not, 4 there is none of that name."
     )
@@ -33,8 +34,8 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("name", metavar="NAME", help="as config.toml would say it")
     checked = _act(acts, "check", "load it and run the battery that every one must pass", _check)
     checked.add_argument("name", metavar="FILE", help="a file, or a name as config.toml would say it")
-    new = _act(acts, "new", "write a working stage and its test, to be changed", _new)
-    new.add_argument("kind", choices=["stage"], help="what it is to be")
+    new = _act(acts, "new", "write a working plugin and its test, to be changed", _new)
+    new.add_argument("kind", choices=KINDS, help="what it is to be")
     new.add_argument("name", metavar="NAME", help="lower case, as in freshest_first")
 
 
@@ -127,12 +128,12 @@ def _show(options: argparse.Namespace) -> int:
     import inspect
 
     plugin = _loaded(options.name, _beside(options))
-    fields = {field.name: field.default for field in dataclasses.fields(plugin.made_by.Settings)}  # type: ignore[attr-defined]
+    held = plugin.made_by.Settings()  # type: ignore[attr-defined]  # what it makes of nothing, which a preset may decide
+    fields = {field.name: getattr(held, field.name) for field in dataclasses.fields(held)}
     about = inspect.getdoc(plugin.made_by) or inspect.getdoc(inspect.getmodule(plugin.made_by)) or ""
     facts = {"kind": plugin.kind, "name": plugin.name, "where": plugin.where, "code": plugin.code_hash}
     if options.json:
-        settings = {name: None if value is dataclasses.MISSING else value for name, value in fields.items()}
-        print_json({"schema": "adaptd.plugins_show/1", **facts, "about": about, "settings": settings})
+        print_json({"schema": "adaptd.plugins_show/1", **facts, "about": about, "settings": fields})
         return 0
     for fact, told in facts.items():
         print(harmless(f"{fact:<6} {told}"))
@@ -141,16 +142,14 @@ def _show(options: argparse.Namespace) -> int:
     if fields:
         print("\nsettings and what holds when they are absent:")
     for name, value in fields.items():
-        print(harmless(f"  {name} = {'(made anew)' if value is dataclasses.MISSING else repr(value)}"))
+        print(harmless(f"  {name} = {value!r}"))
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
-    from adaptd.plugin.checking import problems_of
-
     name = os.path.abspath(options.name) if os.path.isfile(options.name) else options.name
     plugin = _loaded(name, _beside(options))
-    problems = problems_of(lambda: plugin.make({}, plugin.name)) if plugin.kind == "stage" else []
+    problems = _problems(plugin)
     if options.json:
         print_json({"schema": "adaptd.plugins_check/1", "name": plugin.name, "ok": not problems, "problems": problems})
     else:
@@ -161,12 +160,21 @@ def _check(options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
+def _problems(plugin: Plugin) -> list[str]:
+    """What the battery of its kind has to say."""
+    from adaptd.plugin.checking import problems_of
+    from adaptd.plugin.checking_workloads import problems_of_workload
+
+    battery = problems_of if plugin.kind == "stage" else problems_of_workload
+    return battery(lambda: plugin.make({}, plugin.name))
+
+
 def _new(options: argparse.Namespace) -> int:
-    from daemon.plugin_templates import write_stage
+    from daemon.plugin_templates import write_new
 
     if not options.name.isidentifier() or options.name != options.name.lower() or options.name.startswith("_"):
         raise Usage(f"NAME: found {options.name!r}, expected lower-case letters, digits and _, as in freshest_first")
-    written = write_stage(_beside(options), options.name)
+    written = write_new(options.kind, _beside(options), options.name)
     for path in written:
         print(os.path.relpath(path))
     say(f"adaptd: now change it, and run `adaptd plugins check {os.path.relpath(written[0])}`")

@@ -6,12 +6,15 @@ import argparse
 
 from daemon.cli.main import BAD_CONFIG, NoDaemon, add_config
 from daemon.cli.printing import age_of, complain, count_of, cut, folded, harmless, line_width, print_json, size_of
+from daemon.cli.run_words import run_document, run_words
 from daemon.moments import moment_of
 from daemon.queries import JUDGE_WANTED, SCHEMA, Status, status_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
+
+    from daemon.night_outlook import NightOutlook, WorkloadOutlook
 
 WATCH_SECONDS, LEAST_SECONDS, MOST_SECONDS = 2.0, 0.1, 86_400
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
@@ -139,8 +142,36 @@ def as_document(found: Status, now: int) -> dict[str, object]:
             "rated_judge_examples": found.rated_judge_examples,
             "judge_wanted": JUDGE_WANTED,
         },
+        "nights": _nights_document(found, now),
+        "workloads": [_workload_document(one) for one in found.workloads],
+        "runs": [run_document(one, now) for one in found.runs],
         "next_step": found.next_step,
     }
+
+
+def _nights_document(found: Status, now: int) -> dict[str, object] | None:
+    """Without a workload there are none."""
+    if found.nights is None:
+        return None
+    told = found.nights.at(now)
+    moments = {name: _moment_or_none(told.get(name)) for name in ("until", "next_opens_at", "next_closes_at")}
+    timezone, reason = found.nights.timezone, told.get("reason")
+    return {"state": told["state"], "timezone": timezone, **moments, "reason": reason}
+
+
+def _workload_document(one: WorkloadOutlook) -> dict[str, object]:
+    return {
+        "workload": one.name,
+        "asked_at": _moment_or_none(one.asked_at),
+        "batch": one.batch,
+        "batch_at": _moment_or_none(one.batch_at),
+        "not_formed": one.not_formed,
+        "not_formed_at": _moment_or_none(one.not_formed_at),
+    }
+
+
+def _moment_or_none(moment: int | None) -> str | None:
+    return None if moment is None else moment_of(moment)
 
 
 def page_of(found: Status, now: int, width: int) -> list[str]:
@@ -154,15 +185,17 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
         "feedback": f"{found.volume.feedback:,} in all, {found.today.feedback:,} today" + _waiting(found, now),
         "spool": _spool(found),
         "quarantine": _quarantine(found),
-        "promotion": "first needs " + " and ".join(found.missing_for_promotion),
+        "promotion": _promotion(found),
         "views": "up to date" if not found.views_behind else f"{count_of(found.views_behind, 'event')} behind the log",
     }
+    if found.nights is not None:
+        facts["nights"] = _nights(found.nights, now)
     if found.config_faults:
         facts = {"config": _config(found), **facts}
     if found.redactions:
         facts["redacted"] = ", ".join(f"{name} ({file})" if file else name for name, file in found.redactions)
     lines = [f"{name:<11} {harmless(text)}" for name, text in facts.items()]
-    lines += _types(found, width)
+    lines += _workloads(found, now, width) + _runs(found, now, width) + _types(found, width)
     lines = [_middle_cut(line, width) if line.startswith("state ") else cut(line, width) for line in lines]
     return [*lines, "", *folded(f"next: {found.next_step}", width)] if found.next_step else lines
 
@@ -202,6 +235,53 @@ def _quarantine(found: Status) -> str:
         return "empty"
     lines = count_of(found.quarantined, "line")
     return f"{lines}, the newest: {found.quarantine_reason}" if found.quarantine_reason else lines
+
+
+def _promotion(found: Status) -> str:
+    missing = found.missing_for_promotion
+    return "first needs " + " and ".join(missing) if missing else "first needs a model that is better"
+
+
+def _nights(nights: NightOutlook, now: int) -> str:
+    """«next 01:00-06:00 Europe/Berlin, in 3 hours», «open until 06:00 Europe/Berlin», «paused until …», «off»."""
+    told = nights.at(now)
+    if told["state"] == "off":
+        return "off: no window, only what is asked for by `adaptd train now`"
+    if told["state"] == "waiting":
+        hours = nights.hours(told["next_opens_at"], told["next_closes_at"])
+        return f"next {hours} {nights.timezone}, in {age_of(told['next_opens_at'] - now)}"
+    until = told["until"]
+    end = "somebody resumes" if until is None else f"{nights.moment(until, now)} {nights.timezone}"
+    reason = f" ({told['reason']})" if told.get("reason") else ""
+    return f"{told['state']} until {end}{reason}"
+
+
+def _workloads(found: Status, now: int, width: int) -> list[str]:
+    """A line for each, with its newest batch or why there is none; what it waits for, and its run, stand below it."""
+    if not found.workloads:
+        return []
+    column = max(13, *(len(one.name) for one in found.workloads))
+    lines = [f"{one.name:<{column}} {harmless(_workload(one, now))}" for one in found.workloads]
+    return ["", f"{'workload':<{column}} newest batch", *(cut(line, width) for line in lines)]
+
+
+def _runs(found: Status, now: int, width: int) -> list[str]:
+    """What is not over; what is, `adaptd runs list` shows."""
+    if not found.runs:
+        return []
+    column = max(13, *(len(one.run) + 1 + len(str(one.plan.get("workload"))) for one in found.runs))
+    rows = [(f"{one.run} {one.plan.get('workload')}", run_words(one, now, found.nights)) for one in found.runs]
+    head = f"{'run':<{column}} how it stands"
+    return ["", head, *(cut(f"{harmless(name):<{column}} {harmless(words)}", width) for name, words in rows)]
+
+
+def _workload(one: WorkloadOutlook, now: int) -> str:
+    batch = "none yet" if one.batch_at is None else f"batch {one.batch}, {age_of(now - one.batch_at)} ago"
+    if one.asked_at is not None:
+        return f"{batch}; asked for {age_of(now - one.asked_at)} ago"
+    if one.not_formed is not None and one.not_formed_at is not None:
+        return f"{batch}; {one.not_formed} ({age_of(now - one.not_formed_at)} ago)"
+    return batch
 
 
 def _types(found: Status, width: int) -> list[str]:

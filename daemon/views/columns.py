@@ -57,3 +57,13 @@ class Columns:
             values[name] = np.frombuffer(data, kind, count, place)
             place += count * kind.itemsize
         self.append(count, **values)
+
+
+def places_of(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of the wanted numbers are among the others, which differ from each other, and at which place there."""
+    if not len(wanted) or not len(among):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    order = np.argsort(among, kind="stable")  # quick where they rise already
+    places = order[np.minimum(np.searchsorted(among, wanted, sorter=order), len(among) - 1)]
+    known = np.flatnonzero(among[places] == wanted)
+    return known, places[known]

@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.received import type_word
 from daemon.views import saying
 from daemon.views.aiming import Aiming
+from daemon.views.asks import Asked, asks_in, asks_of
 from daemon.views.awaiting import Awaiting
 from daemon.views.chains import Chains
-from daemon.views.columns import Columns
+from daemon.views.columns import Columns, places_of
 from daemon.views.folding import FEEDBACK_RECORDED, OUTPUT_RECORDED, TARGET_CAME, Wants, kind_name
 from daemon.views.key_index import UNKNOWN, KeyIndex
 from daemon.views.names import FIRST, NOT_GIVEN, Names
@@ -53,6 +55,7 @@ SIGNAL_COLUMNS = {
     "counter": "<i8",
     "target_seq": "<i8",
     "received_at": "<i8",
+    "moment": "<i8",  # of the host's clock and ours the earlier
 }
 FACTS = {
     "output": "<i4",  # row in the outputs, -1 while it has not come
@@ -62,11 +65,15 @@ FACTS = {
     "rated": "|b1",
     "stale": "|b1",
 }
-_MADE = ("example", "artifact_type", "side", "says")  # differ from the log's columns; the others are taken as they are
+SELDOM = {"owner": "<i8", "episode_key": "<i8"}
+"""Columns of outputs that most logs hardly have: kept where they are given."""
+_MADE = ("example", "artifact_type", "side", "says", "moment")
+"""Differ from the log's columns; the others are taken as they are."""
+_OF_ALL = ("seq", "kind", "output_key", "subject", "occurred_at", "episode_key", "propensity")
 _READ = tuple(
     column
-    for column in dict.fromkeys(("seq", "kind", "output_key", "subject", *OUTPUT_COLUMNS, *SIGNAL_COLUMNS))
-    if column != "example"
+    for column in dict.fromkeys((*_OF_ALL, *OUTPUT_COLUMNS, *SIGNAL_COLUMNS))
+    if column not in ("example", "moment")
 )
 
 
@@ -83,7 +90,7 @@ class Examples:
     """One row for each output that was recorded or spoken of."""
 
     name = "examples"
-    version = 4
+    version = 5
 
     def __init__(self, name_caps: Mapping[str, int] = NAME_CAPS) -> None:
         self.keys = Columns({"key": "<i8"})
@@ -92,6 +99,9 @@ class Examples:
         self.aiming = Aiming(self.signals)
         self.subjects = Columns({"example": "<i4", "seq": "<i8", "subject": "<i8"})
         self.raters = Columns({"seq": "<i8", "rater_key": "<i8"})  # of what came before what it revises
+        self.episodes = Columns({"seq": "<i8", "episode_key": "<i8"})
+        self.propensities = Columns({"seq": "<i8", "propensity": "<f4"})
+        self.asks = Columns({"seq": "<i8", "output_seq": "<i8", "propensity": "<f4"})
         self._raters_to_come: dict[int, int] = {}
         self.tables: Mapping[str, Columns] = {
             "keys": self.keys,
@@ -100,6 +110,9 @@ class Examples:
             "subjects": self.subjects,
             "found_targets": self.aiming.found,
             "raters": self.raters,
+            "episodes": self.episodes,
+            "propensities": self.propensities,
+            "asks": self.asks,
         }
         self.names = {column: Names(cap) for column, cap in name_caps.items()}
         self.volume = Volume()
@@ -142,6 +155,20 @@ class Examples:
         example = UNKNOWN if row == UNKNOWN else int(self.signals["example"][row])
         return None if example == UNKNOWN else int(self.keys["key"][example])
 
+    def seqs_under(self, pseudonyms: Ints) -> Ints:
+        """The events about outputs that lie under any of these pseudonyms."""
+        return np.asarray(self.subjects["seq"][np.isin(self.subjects["subject"], pseudonyms)], np.int64)
+
+    def outputs_under(self, pseudonyms: Ints) -> Ints:
+        """The outputs about which any event lies under one of these pseudonyms, by their numbers."""
+        about = np.unique(self.subjects["example"][np.isin(self.subjects["subject"], pseudonyms)])
+        rows = self._facts["output"][about]
+        return np.asarray(self.outputs["seq"][rows[rows >= 0]], np.int64)
+
+    def listed(self, column: str) -> list[str | None]:
+        """The names by number of artifact_type; None for not given and for beyond the cap."""
+        return self.names[column].listed()
+
     def waiting_for(self, event_ids: Iterable[str]) -> dict[str, list[int]]:
         """By the ids that anything waits for: the numbers of the events that do, directly or by another that does."""
         awaited = self.aiming.pending.awaited(event_ids) if self.aiming.pending else []
@@ -151,21 +178,34 @@ class Examples:
         """How many outputs of the judge side were ever given a score, thumb, category, correction or preference."""
         return int(np.count_nonzero(self._facts["judged_on"] & self._facts["rated"]))
 
-    def resolved(self) -> dict[str, NDArray[Any]]:
+    def resolved(self, *only: str) -> dict[str, NDArray[Any]]:
         """The examples as columns, row by row as `find` numbers them: the output's own, then what holds of it now.
 
-        Of an output that has not come, seq is 0 and the rest is as not given. `names` tells artifact types.
+        Of an output that has not come, seq is 0 and the rest is as not given. `names` tells artifact types. Where
+        columns are named, only those.
         """
-        self._settle()
-        rows = self._facts["output"]
-        come, output_of = rows >= 0, np.maximum(rows, 0)
-        columns: dict[str, NDArray[Any]] = {"key": self.keys["key"].copy()}
-        for name in list(OUTPUT_COLUMNS)[1:]:
-            column = self.outputs[name]
-            none = -1 if name == "bucket" else 0
-            columns[name] = np.where(come, column[output_of] if len(column) else none, none).astype(column.dtype)
-        columns["subject"] = self.subject_of(np.arange(len(rows)))
-        return columns | {name: self._judgements[name].copy() for name in JUDGEMENTS}
+        self.settle()
+        names = only or ("key", *OUTPUT_COLUMNS, *SELDOM, "subject", *JUDGEMENTS)
+        return {name: self._column(name) for name in names if name != "example"}
+
+    def _column(self, name: str) -> NDArray[Any]:
+        if name == "key":
+            return self.keys["key"].copy()
+        if name == "subject":
+            return self.subject_of(np.arange(self.keys.rows))
+        if name in JUDGEMENTS:
+            return self._judgements[name].copy()
+        rows, column = self._facts["output"], self._seldom(name) if name in SELDOM else self.outputs[name]
+        none = -1 if name == "bucket" else 0
+        return np.where(rows >= 0, column[np.maximum(rows, 0)] if len(column) else none, none).astype(column.dtype)
+
+    def _seldom(self, name: str) -> Ints:
+        """By outputs: the pseudonym of the output's own event, or its episode; 0 for none."""
+        table, given = (self.subjects, "subject") if name == "owner" else (self.episodes, "episode_key")
+        column = np.zeros(self.outputs.rows, np.int64)
+        known, at = places_of(table["seq"], self.outputs["seq"])
+        column[at] = table[given][known]
+        return column
 
     # The fold
 
@@ -174,13 +214,15 @@ class Examples:
 
     def wants(self, page: Page) -> Wants:
         aiming = self.aiming.at_unknown(page)
-        return Wants(bool(self.aiming.pending) or len(aiming) > 0, page.whole("seq")[aiming].tolist())
+        rows = np.concatenate((aiming, _with_older_types(page), asks_in(page)))
+        return Wants(bool(self.aiming.pending) or len(aiming) > 0, page.whole("seq")[rows].tolist())
 
     def fold(self, page: Page) -> None:
         parts, before = self._parts(page), self.signals.rows
         self._take_subjects(page, parts.examples)
         self._take_outputs(page, parts)
         self._take_feedback(page, parts)
+        self._take_asks(page)
         self._aim(page, parts, before)
         self._take_raters(page, parts.came, before)
 
@@ -254,6 +296,7 @@ class Examples:
             side=np.array([SIDES.index(side) for side in sides], np.int8)[codes][rows],
             **_as_read(page, OUTPUT_COLUMNS, rows),
         )
+        _keep_given(self.episodes, page, rows)
         come = self._learn_outputs(start)
         self.awaiting.came(int(self._chains.lengths(parts.examples[rows[come]]).sum()))
         self.volume.add(page.whole("received_at")[rows], types, OUTPUTS)
@@ -316,8 +359,10 @@ class Examples:
             len(rows),
             example=examples,
             says=self._bits(page, rows, own_types),
+            moment=np.minimum(page.whole("occurred_at")[rows], received_at),
             **_as_read(page, SIGNAL_COLUMNS, rows),
         )
+        _keep_given(self.propensities, page, rows)
         self._learn_signals(self.signals.rows - len(rows))
         self.awaiting.add(self.signals.rows - len(rows))
         types = np.where(own_types != NOT_GIVEN, own_types, self._types_of(examples))
@@ -327,6 +372,9 @@ class Examples:
     def _bits(page: Page, rows: Ints, own_types: NDArray[np.int32]) -> NDArray[np.int32]:
         codes, says = page.coded("says")
         bits = saying.all_bits(says)[codes[rows]]
+        for place in np.flatnonzero(_tells_type_in_body(bits)).tolist():
+            body = page.bodies.get(int(page.whole("seq")[rows[place]]), {})
+            bits[place] |= saying.BIT[type_word(body.get("feedback_type"))]
         bits |= np.where((page.whole("rater_key")[rows] != 0), saying.HAS_RATER, 0).astype(np.int32)
         counted = (page.whole("writer")[rows] != 0) & (page.whole("counter")[rows] != 0)
         bits |= np.where(counted, saying.IS_COUNTED, 0).astype(np.int32)
@@ -381,29 +429,48 @@ class Examples:
             self.signals["rater_key"][row] = rater
             self._mark(self.signals["example"][[row]], self.signals["says"][[row]])
 
+    def _take_asks(self, page: Page) -> None:
+        rows = asks_in(page)
+        if len(rows):
+            start = self.asks.rows
+            asks_of(page, rows, self.asks)
+            self._settle_anew(self.asks["output_seq"][start:])
+
+    def _settle_anew(self, output_seqs: Ints) -> None:
+        """Feedback of these outputs, if they are known, may have come after an ask that is known only now."""
+        outputs = np.flatnonzero(np.isin(self.outputs["seq"], output_seqs))
+        self._facts["stale"][self.outputs["example"][outputs]] = True
+
     # What holds now
 
-    def _settle(self) -> None:
-        """Resolves again the examples about which something came since the last time, in blocks of bounded size."""
+    def settle(self, most: int | None = None) -> int:
+        """Resolves again examples about which something came since the last time; returns how many are still to do.
+
+        At most `most` of them, when that is given: after a start all are to do, and a daemon has turns to keep.
+        """
         self._judgements.append(self.keys.rows - self._judgements.rows, **dict.fromkeys(JUDGEMENTS, 0))
-        stale = np.flatnonzero(self._facts["stale"])
+        every = np.flatnonzero(self._facts["stale"])
+        stale, asked = every[:most], Asked(self.asks, self.outputs, self.propensities)
         signals = self._chains.signals_of(stale, self.signals["example"])
         signals = signals[np.argsort(self.signals["example"][signals], kind="stable")]
         ends = np.cumsum(self._chains.lengths(stale), dtype=np.int64)
         start = done = 0
         while start < len(stale):
             stop = min(max(start + 1, int(np.searchsorted(ends, done + BLOCK, side="right"))), start + BLOCK)
-            self._resolve(stale[start:stop], signals[done : ends[stop - 1]])
+            self._resolve(stale[start:stop], signals[done : ends[stop - 1]], asked)
             start, done = stop, int(ends[stop - 1])
         self._facts["stale"][stale] = False
+        return len(every) - len(stale)
 
-    def _resolve(self, rows: Ints, signals: Ints) -> None:
-        columns = ("seq", "says", "score", "rater_key", "writer", "counter", "target_seq")
+    def _resolve(self, rows: Ints, signals: Ints, asked: Asked) -> None:
+        columns = ("seq", "says", "score", "rater_key", "writer", "counter", "target_seq", "moment")
         outputs = self._facts["output"][rows]
         output_seqs = np.zeros(len(rows), np.int64)
         output_seqs[outputs >= 0] = self.outputs["seq"][outputs[outputs >= 0]]
-        group = np.searchsorted(rows, self.signals["example"][signals])
-        judgements = resolve({name: self.signals[name][signals] for name in columns}, group, output_seqs)
+        about = self.signals["example"][signals]
+        said = {name: self.signals[name][signals] for name in columns}
+        said["propensity"] = asked.propensities(about, said["seq"], said["says"])
+        judgements = resolve(said, np.searchsorted(rows, about), output_seqs)
         for name, values in judgements.items():
             self._judgements[name][rows] = values
 
@@ -438,8 +505,8 @@ class Examples:
         key, ranks = self.keys["key"], {column: names.ranks() for column, names in self.names.items()}
         digest = hashlib.sha256(f"{self.name} {self.version}".encode())
         digest.update(np.sort(key).tobytes())
-        for table in (self.outputs, self.signals, self.subjects):
-            order = np.argsort(table["seq"])
+        for table in (self.outputs, self.signals, self.subjects, self.episodes, self.propensities, self.asks):
+            order = np.lexsort((table["output_seq"], table["seq"])) if table is self.asks else np.argsort(table["seq"])
             for column in table.types:
                 values = table[column][order]
                 if column == "example":
@@ -462,6 +529,27 @@ class Examples:
             sorted([int(seqs[row]), target_id] for row, target_id in self.aiming.pending.items()),
             self.awaiting.count,
         ]
+
+
+def _tells_type_in_body(bits: NDArray[np.int32]) -> Mask:
+    """Where an event from before the words for types says that there is one."""
+    tells: Mask = ((bits & saying.TYPE) != 0) & ((bits & saying.WHICH_TYPE) == 0)
+    return tells
+
+
+def _with_older_types(page: Page) -> Ints:
+    codes, says = page.coded("says")
+    older = _tells_type_in_body(saying.all_bits(says))
+    return np.flatnonzero(older[codes]) if older.any() else np.empty(0, np.int64)
+
+
+def _keep_given(table: Columns, page: Page, rows: Ints) -> None:
+    """What some of these rows give in the table's second column, beside their numbers."""
+    name = list(table.types)[1]
+    values = page.numbers(name)[rows]
+    given = np.flatnonzero(np.isfinite(values) & (values != 0))
+    if len(given):
+        table.append(len(given), seq=page.whole("seq")[rows[given]], **{name: values[given]})
 
 
 def _as_read(page: Page, columns: Iterable[str], rows: Ints) -> dict[str, NDArray[Any]]:

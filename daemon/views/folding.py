@@ -14,6 +14,7 @@ from daemon.views.page import Page
 OUTPUT_RECORDED = "output_recorded"
 FEEDBACK_RECORDED = "feedback_recorded"
 TARGET_CAME = "target_came"
+OUTPUTS_ASKED = "outputs_asked"
 
 
 class Wants(NamedTuple):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.views import saying
+from daemon.views.hearing import Standing, hear
 from daemon.views.page import Ints, Mask
 
 Table = Mapping[str, NDArray[Any]]
@@ -31,7 +32,14 @@ JUDGEMENTS: dict[str, str] = {
     "newest_seq": "<i8",
     **dict.fromkeys(saying.IMPLICIT, "<i4"),
     "output_retracted": "|b1",
-}  # what is known of an example; a seq of 0 is none, and the mean of no scores is nan
+    "worth": "<f8",
+    "heard_at": "<i8",
+    "said": "<i4",
+    "asked_propensity": "<f8",
+}  # what is known of an example; a seq or moment of 0 is none, and the mean of no scores is nan
+
+
+_SPOKEN = saying.FIELDS | {"type": saying.TYPE}
 
 
 class _Marks(NamedTuple):
@@ -46,8 +54,9 @@ def resolve(signals: Table, group: Ints, output_seqs: Ints) -> dict[str, NDArray
     """
     marks = _marks(signals, group)
     groups, says, seqs = len(output_seqs), signals["says"], signals["seq"]
-    current = {name: _current(signals, group, (says & bits) != 0, marks) for name, bits in saying.FIELDS.items()}
-    standing = np.flatnonzero(~(marks.superseded | marks.retracted))
+    current = {name: _current(signals, group, (says & bits) != 0, marks) for name, bits in _SPOKEN.items()}
+    uncancelled = ~(marks.superseded | marks.retracted)
+    standing, retracted = np.flatnonzero(uncancelled), _outputs_retracted(signals, group, output_seqs)
     scores, mean = _mean_scores(group[current["score"]], signals["score"][current["score"]], groups)
     thumbs = current["thumb"]
     up = (says[thumbs] & saying.BIT["up"]) != 0
@@ -65,8 +74,16 @@ def resolve(signals: Table, group: Ints, output_seqs: Ints) -> dict[str, NDArray
             name: np.bincount(group[standing[(says[standing] & saying.BIT[name]) != 0]], minlength=groups)
             for name in saying.IMPLICIT
         },
-        "output_retracted": _outputs_retracted(signals, group, output_seqs),
+        "output_retracted": retracted,
+        **hear(Standing(signals, group, current, uncancelled, groups), retracted),
     }
+
+
+def stands(signals: Table, group: Ints) -> Mask:
+    """Which signals nobody superseded or retracted, and are no retraction themselves; `group` as in `resolve`."""
+    marks = _marks(signals, group)
+    standing: Mask = ~(marks.superseded | marks.retracted) & ((signals["says"] & saying.RETRACT) == 0)
+    return standing
 
 
 def _marks(signals: Table, group: Ints) -> _Marks:

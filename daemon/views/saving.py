@@ -9,13 +9,14 @@ reads the same tables.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from adaptd.errors import AdaptdError
 from daemon.views.columns import Columns
+from daemon.views.folding import Fold
 
 FORMAT = 1
 PAGE_BYTES = 8192
@@ -37,6 +38,9 @@ CREATE TABLE cells (
   generation INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (generation, key)
 ) STRICT, WITHOUT ROWID;
 """
+
+
+_SAVED_VIEWS = "SELECT name, generation, version, position, chain FROM views WHERE current"
 
 
 class ViewsUnreadable(AdaptdError):
@@ -178,6 +182,52 @@ class ViewsFile:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def load_saved(path: Path, folds: Sequence[Fold]) -> tuple[int, bytes] | None:
+    """Fills new views with what is saved of them, reading only; the event that they stand at, and its hash.
+
+    None, and nothing filled, where one is not there in this version, or they do not stand at one event.
+    """
+    if not path.exists():
+        return None
+    connection = _reader(path)
+    try:
+        connection.execute("BEGIN")
+        saved = {row[0]: row[1:] for row in connection.execute(_SAVED_VIEWS)}
+        found = [saved.get(fold.name) for fold in folds]
+        if not folds or None in found or len({one[2:] for one in found if one}) > 1:
+            return None
+        if any(one is not None and one[1] != fold.version for one, fold in zip(found, folds, strict=True)):
+            return None
+        for one, fold in zip(found, folds, strict=True):
+            assert one is not None
+            _fill(connection, one[0], fold)
+        assert found[0] is not None
+        return int(found[0][2]), bytes(found[0][3])
+    finally:
+        connection.close()
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """Also where the folder may not be written to, as long as nobody has the file open."""
+    uri = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None)
+    return connection
+
+
+def _fill(connection: sqlite3.Connection, generation: int, fold: Fold) -> None:
+    for part, table in fold.tables.items():
+        for (data,) in connection.execute(
+            "SELECT data FROM chunks WHERE generation = ? AND part = ? ORDER BY start", (generation, part)
+        ):
+            table.append_packed(data)
+    fold.restore(dict(connection.execute("SELECT key, value FROM cells WHERE generation = ?", (generation,))))
 
 
 def _to_join(chunks: list[Chunk], full: int) -> int:

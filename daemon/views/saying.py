@@ -7,28 +7,35 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.received import FEEDBACK_TYPES
+
 WORDS = (
     "output", "score", "up", "down", "type", "category", "comment", "correction", "better", "worse", "tie",
-    "copy", "regenerate", "dwell", "silence", "retract",
+    "copy", "regenerate", "dwell", "silence", "retract", *FEEDBACK_TYPES,
 )  # fmt: skip
 BIT = {word: 1 << place for place, word in enumerate(WORDS)}
 
 BRINGS_OUTPUT = BIT["output"]
 RETRACT = BIT["retract"]
-FIELDS = {
-    "score": BIT["score"],
-    "thumb": BIT["up"] | BIT["down"],
-    "category": BIT["category"],
-    "correction": BIT["correction"],
-    "preference": BIT["better"] | BIT["worse"] | BIT["tie"],
-}  # of these, a rater has one current signal each
+WORDS_OF = {
+    "score": ("score",),
+    "thumb": ("up", "down"),
+    "category": ("category",),
+    "correction": ("correction",),
+    "preference": ("better", "worse", "tie"),
+}
+FIELDS = {name: sum(BIT[word] for word in words) for name, words in WORDS_OF.items()}
+"""Of these, and of feedback types, a rater has one current signal each."""
 JUDGEMENT = sum(FIELDS.values())  # what makes an example rated
+TYPE = BIT["type"]
+TYPE_WORDS = ("type", *FEEDBACK_TYPES)
+WHICH_TYPE = sum(BIT[word] for word in FEEDBACK_TYPES)  # older events say which in their bodies alone
 IMPLICIT = ("copy", "regenerate", "dwell", "silence")
 
 # Not words, but facts of the same signal.
-HAS_RATER = 1 << 20
-IS_COUNTED = 1 << 21  # has a writer and a counter
-HAS_OWN_TYPE = 1 << 22  # names an artifact type itself
+HAS_RATER = 1 << 24
+IS_COUNTED = 1 << 25  # has a writer and a counter
+HAS_OWN_TYPE = 1 << 26  # names an artifact type itself
 
 
 class UnknownWord(ValueError):

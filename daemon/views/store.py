@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,16 +18,21 @@ from adaptd.errors import AdaptdError
 from daemon.event_kinds import current as in_newest_shape
 from daemon.event_log import EventLog, Head, Row
 from daemon.telling import Tell, silent
+from daemon.views.batches import Batches
+from daemon.views.chosen import Chosen
 from daemon.views.examples import Examples
 from daemon.views.folding import Fold
 from daemon.views.kinds import Kinds
+from daemon.views.nights import NightBook
 from daemon.views.page import Ints, Mask, Page, Vocabulary
 from daemon.views.quarantine import Quarantine
+from daemon.views.runs import Runs
 from daemon.views.saving import Chunk, SavedView, ViewsFile, ViewsUnreadable
 from daemon.views.spools import Spools
 
 Maker = Callable[[], Fold]
-ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools)
+AView = TypeVar("AView")
+ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, Batches, NightBook, Runs, Chosen)
 READ_EVENTS = 500
 PAGE_EVENTS = 16_000
 COMMIT_EVENTS = 64_000  # some 5 MB: the WAL stays below 20 MB
@@ -87,8 +92,17 @@ class CurrentExamples:
     def rated_judge_examples(self) -> int:
         return self._examples().rated_judge_examples()
 
-    def resolved(self) -> dict[str, NDArray[Any]]:
-        return self._examples().resolved()
+    def resolved(self, *only: str) -> dict[str, NDArray[Any]]:
+        return self._examples().resolved(*only)
+
+    def settle(self, most: int | None = None) -> int:
+        return self._examples().settle(most)
+
+    def outputs_under(self, pseudonyms: Ints) -> Ints:
+        return self._examples().outputs_under(pseudonyms)
+
+    def seqs_under(self, pseudonyms: Ints) -> Ints:
+        return self._examples().seqs_under(pseudonyms)
 
     def listed(self, column: str) -> list[str | None]:
         """The names by number of artifact_type; None for not given and for beyond the cap."""
@@ -144,6 +158,10 @@ class Views:
         except ValueError as error:
             raise ViewsUnreadable(self._path, error) from error
         return _Kept(fold, view, view.position, chunks)
+
+    def of(self, kind: type[AView]) -> AView:
+        """The view of this class, as of the last `catch_up`; another object after a failure, so ask again."""
+        return next(kept.fold for kept in self.kept if isinstance(kept.fold, kind))
 
     @property
     def position(self) -> int:

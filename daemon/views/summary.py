@@ -42,6 +42,19 @@ def read_summary(views_db_path: str | os.PathLike[str]) -> dict[str, Any]:
         connection.close()
 
 
+def read_runs(views_db_path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Every run as its view has it; none where there is no file yet."""
+    path = os.path.abspath(views_db_path)
+    if not os.path.exists(path):
+        return []
+    connection = _open(path)
+    try:
+        found = connection.execute("SELECT generation FROM views WHERE name = 'runs' AND current").fetchone()
+        return [json.loads(text) for text in _Cells(connection, found[0]).under("run/").values()] if found else []
+    finally:
+        connection.close()
+
+
 def _open(path: str) -> sqlite3.Connection:
     """For reading; also where the folder may not be written to, as long as nobody has the file open."""
     address = "file:" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -95,6 +108,47 @@ def _summary(views: list[tuple[Any, ...]], cells: dict[str, _Cells]) -> dict[str
         "rated_judge_examples": int(examples.under("count/").get("rated_judge", 0)),
         "quarantine": _newest(cells.get("quarantine", none), {"line_quarantined": 0, "event_refused": 0}),
         "spools": _newest(cells.get("spools", none), {"spool_finished": 0, "bytes": 0}),
+        "nights": _nights(cells.get("nights", none)),
+        "runs": _runs(cells.get("runs", none)),
+    }
+
+
+def _runs(cells: _Cells) -> dict[str, list[dict[str, Any]]]:
+    """Those that are not over, oldest first, and the newest few that are."""
+    text = cells.under("short").get("")
+    short = json.loads(text) if text else {}
+    return {"unfinished": short.get("unfinished", []), "over": short.get("over", [])}
+
+
+def _nights(cells: _Cells) -> dict[str, Any]:
+    """The newest pause (whether it is over is not known here), the end of the newest late night, and what came of asks.
+
+    Each of a workload's moments is None where there is none; an ask that was answered is none.
+    """
+    parts = ("pause", "late", "asked/", "answered/", "batch_formed/", "batch_not_formed/")  # the dates are many
+    told = {part + key: json.loads(text) for part in parts for key, text in cells.under(part).items()}
+    names = sorted({key.partition("/")[2] for key in told if "/" in key})
+    return {
+        "pause": _pause(*told["pause"]) if "pause" in told else None,
+        "late_until": told["late"][3] if "late" in told else None,
+        "workloads": {name: _workload(told, name) for name in names},
+    }
+
+
+def _pause(_seq: int, since: int, kind: str, until: int | None, reason: str | None) -> dict[str, Any] | None:
+    return {"since": since, "until": until, "reason": reason} if kind == "nights_paused" else None
+
+
+def _workload(told: dict[str, list[Any]], name: str) -> dict[str, Any]:
+    asked, answered = told.get(f"asked/{name}"), told.get(f"answered/{name}", [0])
+    _, batch_at, batch = told.get(f"batch_formed/{name}", (0, None, None))
+    _, not_formed_at, reason = told.get(f"batch_not_formed/{name}", (0, None, None))
+    return {
+        "asked_at": asked[1] if asked and asked[0] > answered[0] else None,
+        "batch": batch,
+        "batch_at": batch_at,
+        "not_formed": reason,
+        "not_formed_at": not_formed_at,
     }
 
 

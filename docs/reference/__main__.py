@@ -1,4 +1,4 @@
-"""Writes docs/reference/ anew from the verbs' parsers and from the settings: `python -m docs.reference`.
+"""Writes docs/reference/ and docs/stages.md anew from the program itself: `python -m docs.reference`.
 
 tests/test_reference.py compares, so that the pages cannot say what the program does not.
 """
@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.cli.main import VERBS, Parser, parser_of
-from daemon.config_faults import types_of, written
+from daemon.config_faults import told_key, written
 from daemon.config_schema import schema_text
-from daemon.settings import ONLY_AT_START, Settings
+from daemon.settings import ONLY_AT_START
 from daemon.settings_told import KeyTold, keys_told
+from docs.reference.stages_page import stages_page
 
 HERE = Path(__file__).parent
 COMMANDS = """\
@@ -59,6 +60,10 @@ Every mistake is told at once, by `adaptd config check` and by whatever needs th
 place: `config.toml:5:14: log.durability: expected "full" or "normal", found "ful", did you mean "full"?`, or
 `environment ADAPTD__LOG__DURABILITY: …`. What is not known is a mistake, too.
 
+Each workload has a table `[workloads.name]` under a name of your own, and further ones below it; in a variable every
+level has its `__`, as in `ADAPTD__WORKLOADS__SUPPORT__TRIGGER__DAYS`. `config check` and the daemon's start also load
+what a workload names, and tell what its stages would not take.
+
 A running daemon reads the file again on HUP; one with a mistake is refused, and the old values stay in force.
 
 Editors that follow the line `#:schema` complete keys and mark mistakes: `adaptd init` and `adaptd run` write the schema
@@ -74,11 +79,11 @@ def commands_page() -> str:
 def config_page() -> str:
     """docs/reference/config.md."""
     lines = []
-    section = ""
+    section: tuple[str, ...] = ()
     for key in keys_told():
-        if key.path[0] != section:
-            section = key.path[0]
-            lines += ["", f"## [{section}]", "", str(types_of(Settings)[section].__doc__)]
+        if key.path[:-1] != section:
+            section = key.path[:-1]
+            lines += ["", f"## [{told_key(section)}]", "", str(key.table.__doc__)]
         lines += ["", *_key(key)]
     return CONFIG + "\n".join(lines) + "\n"
 
@@ -89,6 +94,7 @@ def pages() -> dict[Path, str]:
         HERE / "commands.md": commands_page(),
         HERE / "config.md": config_page(),
         HERE / "config.schema.json": schema_text(),
+        HERE.parent / "stages.md": stages_page(),
     }
 
 
@@ -137,8 +143,12 @@ def _key(key: KeyTold) -> list[str]:
         "",
         "| expected | default | for instance | in the environment |",
         "|---|---|---|---|",
-        f"| {key.expected} | `{written(key.default)}` | {examples} | `{key.variable}` |",
+        f"| {key.expected} | {_default(key.default)} | {examples} | `{key.variable}` |",
     ]
+
+
+def _default(value: object) -> str:
+    return "not set" if value is None else f"`{written(value)}`"
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.bad_input import BadInput, finite_numbers, one_of, same_length, scores, whole_number
+from components.bad_input import BadInput, finite_numbers, one_number, one_of, same_length, scores, whole_number
 
 
 def test_the_first_wrong_score_is_named_by_its_place() -> None:
@@ -31,6 +31,16 @@ def test_a_count_is_a_whole_number_within_its_bounds(wrong: object) -> None:
     """True and 3.0 are no counts."""
     with pytest.raises(BadInput, match=r"budget: found .*, expected a whole number from 0 to 10"):
         whole_number("budget", wrong, high=10)
+
+
+@pytest.mark.parametrize("wrong", [True, 0, 2.5, -1, "1", None, float("nan"), float("inf")])
+def test_a_number_lies_within_its_bounds(wrong: object) -> None:
+    """The lower one may be left out; True is no number."""
+    with pytest.raises(BadInput, match=r"share: found .*, expected a number above 0 and at most 2"):
+        one_number("share", wrong, 0.0, 2.0, above=True)
+    assert one_number("share", 2, 0.0, 2.0) == 2.0
+    with pytest.raises(BadInput, match=r"times: found 0.5, expected a number at least 1\."):
+        one_number("times", 0.5, 1.0)
 
 
 def test_names_and_lengths_that_do_not_fit_are_told() -> None:

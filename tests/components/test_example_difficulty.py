@@ -13,8 +13,10 @@ from components.example_difficulty import (
     HALF,
     SIGNALS,
     WEIGHTS,
+    complexities,
     difficulties,
     explain_difficulty,
+    lengths_as_signals,
     signals_of,
     weighed,
 )
@@ -127,3 +129,22 @@ def test_what_cannot_be_weighed_is_refused(call, message):
     with pytest.raises(BadInput) as told:
         call()
     assert str(told.value).startswith(message)
+
+
+def test_complexities_are_those_of_the_names():
+    """A type without a name, or whose complexity nobody said, or beyond the names: not known."""
+    found = complexities([0, 1, 2, 3], [None, "erd", "poem"])
+    assert found[1] == 0.4
+    assert np.isnan(found[[0, 2, 3]]).all()
+    assert complexities([1], [None, "poem"], {"poem": 0.9}).tolist() == [0.9]
+    assert len(complexities([], [])) == 0
+
+
+def test_lengths_become_signals():
+    """Half at the signal's own length; what is not known stays so."""
+    found = lengths_as_signals({"input_length": [400, np.nan], "output_length": [1200, 0]})
+    assert found["input_length"][0] == 0.5
+    assert np.isnan(found["input_length"][1])
+    assert found["output_length"].tolist() == [0.5, 0.0]
+    with pytest.raises(BadInput, match="length: found 'title', expected one of input_length"):
+        lengths_as_signals({"title": [1]})

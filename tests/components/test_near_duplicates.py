@@ -91,7 +91,7 @@ def test_components_are_what_a_walk_finds(pairs):
     for _ in range(20):
         for a, b in pairs:
             slow[a] = slow[b] = min(slow[a], slow[b])
-    assert near_duplicates._components(20, left, right).tolist() == slow
+    assert near_duplicates.connected(20, left, right).tolist() == slow
 
 
 def test_a_megabyte_and_halves_of_characters_are_texts():

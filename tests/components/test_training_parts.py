@@ -153,6 +153,15 @@ def test_a_loss_that_climbs_ends_a_run():
     assert found_in(spike) is None
 
 
+def test_a_run_that_knows_everything_by_heart_has_not_diverged():
+    """Its loss is nothing, and one batch of many times nothing is no sign."""
+    losses = 2 * np.exp(-np.arange(300.0) / 10)
+    losses[250:260] = 0.05
+    assert found_in(losses) is None
+    losses[260:] = 1.0
+    assert found_in(losses).rule == "divergence"
+
+
 def test_vectors_that_fall_together_end_a_run():
     """By a metric that the workload gives."""
     rules = Rules()

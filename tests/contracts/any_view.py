@@ -14,11 +14,37 @@ from daemon.views.store import Views, fold_next
 from tests.contracts.view_histories import entries_of, histories
 
 INHERITED = [HealthCheck.differing_executors]  # one battery, met by several views
+BATCH = {
+    "batch": 1, "workload": "sbert", "night": "2026-11-24", "by": ["20 of 20 new"], "position": 1, "hash": "ab",
+    "rows": {"example": [1, 2, -2], "derived_from": [-1, -1, 1], "times_learnt": [0, 1, 0]}, "figures": {"new": 1},
+    "validation": {"count": 3},
+}  # fmt: skip
 DAEMONS = (
     ("line_quarantined/1", {"source": "a.ndjson", "offset": 7, "length": 9, "reason": "torn", "quarantine_id": "q"}),
     ("event_refused/1", {"reason": "its subject was forgotten"}),
     ("spool_finished/1", {"spool": "a-000001.ndjson", "bytes": 4096}),
     ("daemon_started/1", {"version": "0.1"}),
+    ("subject_forgotten/1", {"mark": "00", "pseudonyms": [5], "events": 1}),
+    ("run_planned/1", {"run": "run-0001", "batch": 1, "batch_hash": "ab", "workload": "support", "seed": 1}),
+    ("run_planned/1", {"run": "run-0002", "batch": 2, "batch_hash": "cd", "workload": "support", "seed": 2}),
+    ("run_started/1", {"run": "run-0001", "attempt": 1, "device": "cpu", "pid": 7, "from_step": 0}),
+    ("run_paused/1", {"run": "run-0001", "step": 4, "steps": 9, "reason": "window", "seconds": 0.1, "rate": 2.0}),
+    ("run_failed/1", {"run": "run-0002", "attempt": 1, "how": "died", "reason": "signal 9", "final": False}),
+    ("run_failed/1", {"run": "run-0001", "attempt": 2, "how": "error", "seconds": 0.2, "step": 5, "final": True}),
+    ("run_finished/1", {"run": "run-0002", "step": 9, "metrics": {"loss": 0.1}, "model_hash": "ef", "flags": []}),
+    ("run_cancelled/1", {"run": "run-0001", "reason": None}),
+    ("batch_formed/1", BATCH),
+    ("batch_not_formed/1", {"workload": "chat", "night": "2026-11-25", "kind": "triggers", "reason": "3 of 20"}),
+    ("stage_failed/1", {"workload": "sbert", "stage": "freshest", "reason": "ValueError at freshest.py:3"}),
+    ("outputs_asked/1", {"outputs": [{"seq": 1, "propensity": 0.5}, {"seq": 4, "propensity": 0.25}]}),
+    ("night_opened/1", {"date": "2026-11-20", "opens_at": 1, "closes_at": 2, "late": False}),
+    ("night_opened/1", {"date": "2026-11-21", "opens_at": 3, "closes_at": 4, "late": True}),
+    ("nights_paused/1", {"until": None, "reason": "a demonstration"}),
+    ("nights_resumed/1", {}),
+    ("training_asked/1", {"workload": "support"}),
+    ("settings_chosen/1", {"workload": "support", "artifact_type": None, "settings": {"epochs": 3}, "score": 0.5}),
+    ("settings_chosen/1", {"workload": "support", "artifact_type": "erd", "settings": {"epochs": 9}, "score": 0.7}),
+    ("batch_not_formed/1", {"workload": "support", "night": None, "reason": "nothing new", "asked": True}),
 )
 
 

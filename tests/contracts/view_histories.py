@@ -22,7 +22,7 @@ FIELDS = {
 }
 ORDER = (
     "output", "score", "up", "down", "type", "category", "comment", "correction", "better", "worse", "tie", "copy",
-    "regenerate", "dwell", "silence", "retract",
+    "regenerate", "dwell", "silence", "retract", "success", "partial", "corrected", "failure", "rejected", "other",
 )  # fmt: skip
 IMPLICIT = ("copy", "regenerate", "dwell", "silence")
 SAYINGS = [("score",), ("up",), ("down",), ("category",), ("correction",), ("better",), ("tie",), ("score", "category"),
@@ -164,7 +164,9 @@ def _entry(event, output_key, target_seq, now):
         score=event.get("score"),
         source="human" if event.get("rater") else None,
         rater_key=hash_of(event["rater"]) if event.get("rater") else None,
+        episode_key=hash_of(f"episode of {event['id']}") if event.get("brings") and hash_of(event["id"]) % 3 else None,
         target_seq=target_seq,
+        propensity=0.25 if event["says"] and hash_of(event["id"]) % 5 == 0 else None,
         subject=event.get("subject"),
         body=json.dumps(body),
     )

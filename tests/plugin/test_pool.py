@@ -93,3 +93,30 @@ def test_chance_is_the_stages_own():
     assert moment.rng("pick").random(3).tolist() == first.tolist()
     assert moment.rng("other").random(3).tolist() != first.tolist()
     assert Moment(1, 2, 4).rng("pick").random(3).tolist() != first.tolist()
+
+
+def test_rows_in_order_are_those_of_their_numbers():
+    """Whatever the order in which they stand; of some where a mask says so."""
+    pool = Pool.of({"example": [12, -2, 10, 11]})
+    assert pool.in_order().tolist() == [1, 2, 3, 0]
+    assert pool.in_order(pool["example"] >= 11).tolist() == [3, 0]
+    assert made_pool(5).in_order().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_newest_rows_are_those_of_a_slow_count():
+    """The youngest; of equal ages those recorded last; unknown ages are the oldest."""
+    rng = np.random.default_rng(1)
+    ages = np.where(rng.random(60) < 0.9, rng.integers(0, 6, 60), np.nan)
+    pool = Pool.of({"example": rng.permutation(60), "age_days": ages})
+    mask = rng.random(60) < 0.7
+    by_age = sorted(
+        np.flatnonzero(mask), key=lambda row: (np.inf if np.isnan(ages[row]) else ages[row], -pool["example"][row])
+    )
+    for most in (0, 1, 7, 30, 99):
+        assert pool.newest(mask, most).tolist() == sorted(by_age[:most], key=lambda row: pool["example"][row])
+
+
+def test_keeping_all_is_the_same_pool():
+    """Nothing is copied for it."""
+    pool = made_pool(10)
+    assert pool.keep(np.ones(10, bool), "s", "gone") is pool

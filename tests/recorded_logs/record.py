@@ -18,11 +18,12 @@ import numpy as np
 from adaptd import __version__
 from daemon import forgetting
 from daemon.clock_and_chance import SeededChance, StoppedClock
-from daemon.event_kinds import CONFIG_REFUSED, CONFIG_RELOADED, DAEMON_STARTED, DAEMON_STOPPED, own_event
+from daemon.event_kinds import CONFIG_REFUSED, CONFIG_RELOADED, DAEMON_STARTED, DAEMON_STOPPED, KINDS, own_event
 from daemon.main_loop import MainLoop
 from daemon.opening import State, open_state
 from daemon.settings import Settings
 from daemon.views.store import Views
+from tests.recorded_logs import of_nights
 
 HERE = Path(__file__).parent
 START = 1_790_000_000_000_000
@@ -51,6 +52,10 @@ LINES: tuple[tuple[dict[str, Any], ...], ...] = (
         feedback("up", output_id="out-1", thumb="up", rater="ann", context={"page": 3}, tags=["t"]),
         feedback("down", output_id="out-2", thumb="down", subject="bob", comment="größer – 漢字 🙂 \u0000 \ufffd"),
         feedback("type", output_id="out-3", feedback_type="success", artifact_type="erd", model="mistral:7b"),
+        *(
+            feedback(f"type-{word}", output_id=f"many-{number}", feedback_type=word, rater="ben")
+            for number, word in enumerate(("partial", "Corrected", "failure", "rejected", "needs_review"))
+        ),
         feedback("category", output_id="out-3", category="wrong_facts", episode="ep-2"),
         feedback("correction", output_id="out-1", correction={"right": [1, 2.5, None]}),
         feedback("better", output_id="out-1", verdict="better", compared_with="another text"),
@@ -103,6 +108,8 @@ def record(folder: Path) -> dict[str, Any]:
         tell(state, CONFIG_RELOADED, {"path": "config.toml"}, clock, chance)
         tell(state, CONFIG_REFUSED, {"path": "config.toml", "reason": "no [adaptd]"}, clock, chance)
         tell(state, DAEMON_STOPPED, {"reason": "SIGTERM"}, clock, chance)
+        for name, body in of_nights.EVENTS:
+            tell(state, KINDS[name], body, clock, chance)
         refuse_a_forgotten_subject(state, clock, chance)
         state.views.catch_up()
         found = meaning(state.views)

@@ -8,7 +8,7 @@ import pytest
 from tests.intake_world import World, feedback, inline, output
 
 SEQS = ("seq", "category_seq", "correction_seq", "preference_seq", "newest_seq")
-DROPPED = ("received_at", "subject", "newest_seq")  # when it came, and under which random number
+DROPPED = ("received_at", "subject", "owner", "newest_seq")  # when it came, and under which random number
 
 
 def writer(number):

@@ -1,0 +1,82 @@
+"""This file knows how the night's shift and its parts are put together for one state folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from daemon.batches import FormedBatch
+from daemon.clock_and_chance import Chance, Clock
+from daemon.device_lease import lease_folder
+from daemon.forgetting import MEMORIES
+from daemon.forming import Forming
+from daemon.gpus import GpusOfThisMachine
+from daemon.night_parts import NightParts
+from daemon.night_shift import NightShift
+from daemon.opening import State
+from daemon.pool_sources import Sources
+from daemon.preparing import Preparing
+from daemon.run_children import RunLog
+from daemon.run_queue import Place, RunQueue
+from daemon.settings import Settings
+from daemon.standing import LiveStanding
+from daemon.tuning_nights import TuningNights
+from daemon.views.batches import Batches
+from daemon.views.chosen import Chosen
+from daemon.views.store import Views
+
+
+def parts_of(state: State, settings: Settings, config_path: Path | None, clock: Clock, chance: Chance) -> NightParts:
+    """Who prepares, forms and runs; making them starts nothing."""
+    del clock
+    beside = None if config_path is None else config_path.parent
+    prepares = Preparing(state.state_dir, state.log, settings.embeddings.model, beside=beside)
+    forms = forming_of(state, settings, beside or state.state_dir, chance)
+    queue = queue_of(state, settings, beside or state.state_dir, forms, chance)
+    return NightParts(prepares, forms, queue, tuning_of(state, settings, config_path))
+
+
+def tuning_of(state: State, settings: Settings, config_path: Path | None) -> TuningNights | None:
+    """Who searches settings at night; nobody where there is no config.toml that a child could read."""
+    if config_path is None:
+        return None
+
+    def chosen_at(workload: str) -> int:
+        newest = state.views.of(Chosen).newest(workload, None)
+        return 0 if newest is None else int(newest["at"])
+
+    return TuningNights(state.state_dir, config_path, settings, os.environ, chosen_at)
+
+
+def forming_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Forming:
+    """Who forms batches of this folder; plugins are looked for in the folder `beside` first."""
+    sources = Sources(state.state_dir, state.log, state.sealing, lambda: forming.settings)
+    stands = LiveStanding(state.log, state.views, sources, state.state_dir / MEMORIES)
+    forming = Forming(state.log, state.views, stands, settings, beside, chance)
+    return forming
+
+
+class FormedBatches(NamedTuple):
+    """The batches of the log, for the queue."""
+
+    views: Views
+    forming: Forming
+
+    def listed(self) -> list[dict[str, Any]]:
+        return self.views.of(Batches).listed()
+
+    def rebuild(self, number: int) -> FormedBatch | str:
+        return self.forming.rebuild(number)
+
+
+def queue_of(state: State, settings: Settings, beside: Path, forming: Forming, chance: Chance) -> RunQueue:
+    """The runs of this folder, on the devices of this machine."""
+    place = Place(state.state_dir, beside, lease_folder(os.environ), os.environ)
+    log = RunLog(state.log, state.views, chance)
+    return RunQueue(place, log, FormedBatches(state.views, forming), GpusOfThisMachine(), settings)
+
+
+def shift_of(state: State, settings: Settings, parts: NightParts, clock: Clock, chance: Chance) -> NightShift:
+    """The shift of a daemon that begins now."""
+    return NightShift(state.log, state.views, chance, parts, settings, clock.now())

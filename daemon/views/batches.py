@@ -1,0 +1,166 @@
+"""Which batches were formed, why others were not, and what was learnt how often: a fold of three kinds of event.
+
+What a batch's rows and reasons are stays in the log; here is what is listed, and what «new» means to the next batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from daemon.views.columns import Columns
+from daemon.views.folding import Wants, kind_name
+from daemon.views.page import Ints, Page
+
+FORMED, NOT_FORMED, FAILED = "batch_formed", "batch_not_formed", "stage_failed"
+KINDS = (FORMED, NOT_FORMED, FAILED)
+OF_A_BATCH = ("batch", "workload", "night", "by", "position", "hash", "figures")
+OF_A_REASON = ("workload", "night", "kind", "reason", "triggers")
+OF_A_FAILURE = ("workload", "stage", "reason")
+Told = dict[str, Any]
+
+
+class Batches:
+    """Every batch in short, the newest answer and the newest failure of each workload, and the outputs learnt."""
+
+    name = "batches"
+    version = 1
+
+    def __init__(self) -> None:
+        self.learnt = Columns({"output_seq": "<i8", "event_seq": "<i8"})
+        self.tables: Mapping[str, Columns] = {"learnt": self.learnt}
+        self.formed: dict[int, Told] = {}  # by the number in the log of the event that tells it
+        self.answers: dict[str, Told] = {}  # by workload: its newest batch_formed or batch_not_formed
+        self.failures: dict[str, Told] = {}  # by workload: its newest stage_failed
+        self._changed: set[str] = set()
+
+    # What others ask
+
+    def listed(self, workload: str | None = None) -> list[Told]:
+        """The batches in the order in which they were formed, of one workload or of all."""
+        batches = [self.formed[seq] for seq in sorted(self.formed)]
+        return [batch for batch in batches if workload in (None, batch["workload"])]
+
+    def next_number(self) -> int:
+        """The number of the batch that would be formed now."""
+        return max((batch["batch"] for batch in self.formed.values()), default=0) + 1
+
+    def newest(self, workload: str) -> Told | None:
+        """The last batch of that workload."""
+        batches = self.listed(workload)
+        return batches[-1] if batches else None
+
+    def times_learnt(self, workload: str) -> Ints:
+        """By an output's number in the log: in how many batches of the workload it was; beyond the end in none."""
+        events = [seq for seq, batch in self.formed.items() if batch["workload"] == workload]
+        mine = np.isin(self.learnt["event_seq"], np.array(events, np.int64))
+        return np.bincount(self.learnt["output_seq"][mine]).astype(np.int64)
+
+    def with_output(self, output_seq: int) -> list[Told]:
+        """The batches in which this output was, oldest first."""
+        events = np.unique(self.learnt["event_seq"][self.learnt["output_seq"] == output_seq])
+        return [self.formed[seq] for seq in events.tolist()]
+
+    # The fold
+
+    def columns(self) -> tuple[str, ...]:
+        return ("seq", "kind", "received_at")
+
+    def wants(self, page: Page) -> Wants:
+        return Wants(bodies=[seq for seq, _, _ in _mine(page)])
+
+    def fold(self, page: Page) -> None:
+        for seq, kind, received_at in _mine(page):
+            body = page.bodies[seq]
+            told = {"seq": seq, "at": received_at}
+            if kind == FORMED:
+                self._take_batch(told, body)
+            elif kind == NOT_FORMED:
+                self._answer(told | _some(body, OF_A_REASON))
+            else:
+                self._take_newest(self.failures, "failed", told | _some(body, OF_A_FAILURE))
+
+    def _take_batch(self, told: Told, body: Mapping[str, Any]) -> None:
+        outputs = recorded_rows(body)
+        batch = told | _some(body, OF_A_BATCH)
+        validation = body.get("validation", {}).get("count", 0)
+        batch |= {"rows": len(_rows(body)["example"]), "new": new_rows(body), "validation": validation}
+        self.formed[told["seq"]] = batch
+        self.learnt.append(len(outputs), output_seq=outputs, event_seq=told["seq"])
+        self._changed.add(f"batch/{told['seq']:012d}")
+        self._answer(told | _some(body, ("workload", "night", "batch")))
+
+    def _answer(self, told: Told) -> None:
+        self._take_newest(self.answers, "answer", told)
+
+    def _take_newest(self, of: dict[str, Told], cell: str, told: Told) -> None:
+        workload = told["workload"]
+        if workload not in of or of[workload]["seq"] < told["seq"]:
+            of[workload] = told
+            self._changed.add(f"{cell}/{workload}")
+
+    # Saving, and comparing
+
+    def take_cells(self) -> dict[str, str | None]:
+        cells: dict[str, str | None] = {key: json.dumps(self._told(key)) for key in self._changed}
+        self._changed = set()
+        return cells
+
+    def _told(self, key: str) -> Told:
+        part, _, name = key.partition("/")
+        return (
+            self.formed[int(name)] if part == "batch" else {"answer": self.answers, "failed": self.failures}[part][name]
+        )
+
+    def restore(self, cells: Mapping[str, str]) -> None:
+        for key, text in cells.items():
+            part, _, name = key.partition("/")
+            told = json.loads(text)
+            if part == "batch":
+                self.formed[int(name)] = told
+            else:
+                {"answer": self.answers, "failed": self.failures}[part][name] = told
+
+    def digest(self) -> str:
+        digest = hashlib.sha256(f"{self.name} {self.version}".encode())
+        order = np.lexsort((self.learnt["output_seq"], self.learnt["event_seq"]))
+        for column in self.learnt.types:
+            digest.update(self.learnt[column][order].tobytes())
+        small = [sorted(self.formed.items()), self.answers, self.failures]
+        digest.update(json.dumps(small, sort_keys=True).encode())
+        return digest.hexdigest()
+
+
+def recorded_rows(body: Mapping[str, Any]) -> Ints:
+    """The outputs that a batch learns from, without the examples that a stage derived."""
+    examples = np.array(_rows(body)["example"], np.int64)
+    return examples[examples > 0]
+
+
+def new_rows(body: Mapping[str, Any]) -> int:
+    """How many of its examples were in no batch before."""
+    rows = _rows(body)
+    return sum(example > 0 and not times for example, times in zip(rows["example"], rows["times_learnt"], strict=True))
+
+
+def _rows(body: Mapping[str, Any]) -> Mapping[str, list[int]]:
+    """A view must be able to fold whatever the log has: an event without rows is a batch of none."""
+    return body.get("rows") or {"example": [], "times_learnt": []}
+
+
+def _some(body: Mapping[str, Any], names: tuple[str, ...]) -> Told:
+    return {name: body[name] for name in names if name in body}
+
+
+def _mine(page: Page) -> list[tuple[int, str, int]]:
+    codes, kinds = page.coded("kind")
+    wanted = np.array([kind_name(kind) in KINDS for kind in kinds])
+    if not wanted.any():
+        return []
+    rows = np.flatnonzero(wanted[codes])
+    seqs, received = page.whole("seq")[rows].tolist(), page.whole("received_at")[rows].tolist()
+    return list(zip(seqs, (kind_name(kinds[code]) for code in codes[rows].tolist()), received, strict=True))

@@ -1,0 +1,203 @@
+"""Nights from end to end, from the installed wheel, with a stopped clock: see night_stories.py for what happens."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STORIES = Path(__file__).parent / "night_stories.py"
+CONFIG = """
+[adaptd]
+[night]
+window = "01:00-06:00"
+[device]
+use = "cpu"
+[embeddings]
+model = "hashing"
+[workloads.support]
+plugin = "tiny_classifier"
+settings = { epochs = 30, batch_size = 8, checkpoint_every = 20 }
+trigger = { new_examples = 8 }
+"""
+THROWS = '''
+"""A stage with a mistake in it."""
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Settings:
+    pass
+
+class Throws:
+    name = "throws"
+    Settings = Settings
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def shape(self, pool, moment):
+        return pool.take([1 // 0])
+
+STAGE = Throws
+'''
+NEWEST = (
+    THROWS.replace("throws", "newest_ten")
+    .replace("Throws", "NewestTen")
+    .replace(
+        "return pool.take([1 // 0])",
+        'keep = pool["example"] >= sorted(pool["example"].tolist())[-10:][0] if len(pool) else pool["example"] > 0\n'
+        '        return pool.keep(keep, self.name, "older than the ten newest")',
+    )
+)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """An environment that has the wheel, and beside it the libraries of this one without its editable install."""
+    folder = tmp_path_factory.mktemp("installed")
+    wheels = folder / "wheels"
+    words = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels), str(ROOT)]
+    subprocess.run(words, check=True, capture_output=True, timeout=300)
+    (wheel,) = wheels.glob("adaptd-*.whl")
+    venv.create(folder / "env", with_pip=False)
+    site = Path(next((folder / "env" / "lib").glob("python3*"))) / "site-packages"
+    zipfile.ZipFile(wheel).extractall(site)
+    paths = {path for path in sys.path if path.endswith("site-packages")} | {sysconfig.get_path("purelib")}
+    (site / "libraries.pth").write_text("".join(f"{path}\n" for path in sorted(paths)))
+    return folder / "env" / "bin" / "python"
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "config.toml").write_text(CONFIG)
+    return tmp_path
+
+
+@pytest.fixture
+def tell(python, tmp_path):
+    def tell(story, place, *arguments, killed=False):
+        words = [str(python), "-P", str(STORIES), story, str(place), *map(str, arguments)]
+        environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "ADAPTD_CONFIG")}
+        environ |= {"ADAPTD_LEASES": str(tmp_path / "leases"), "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(words, capture_output=True, text=True, timeout=900, env=environ, cwd=place, check=False)
+        if killed:
+            assert done.returncode == -signal.SIGKILL, done.stderr
+            return None
+        assert done.returncode == 0, done.stderr[-4000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return tell
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What a night comes to that nobody disturbs; told once."""
+    return {"place": tmp_path_factory.mktemp("undisturbed")}
+
+
+@pytest.fixture
+def night(undisturbed, tell):
+    if "told" not in undisturbed:
+        (undisturbed["place"] / "config.toml").write_text(CONFIG)
+        undisturbed["told"] = tell("night", undisturbed["place"])
+    return undisturbed["told"]
+
+
+def test_a_week_of_nights_learns_every_example_once_and_some_again(place, tell):
+    """A night opens on each date, each batch is new examples with some that were learnt before, and all can be had
+    again from the log."""
+    told = tell("week", place)
+    assert told["dates"] == [f"2026-11-{day}" for day in range(17, 24)]
+    assert told["kinds"].count("run_finished") == 7
+    new = [example for batch in told["batches"] for example in batch["new"]]
+    assert len(new) == len(set(new)) > 100
+    assert not told["batches"][0]["again"]
+    assert all(set(batch["again"]) <= set(new) for batch in told["batches"])
+    assert any(batch["again"] for batch in told["batches"][1:])
+    assert [batch["rebuilt"] for batch in told["batches"]] == [batch["hash"] for batch in told["batches"]]
+    assert told["replay_equal"]
+    assert told["verified"]
+    assert told["accuracy"][-1] > 0.8
+
+
+def test_a_night_is_these_events(night):
+    """In this order; the tests of kills go by it."""
+    assert night["kinds"] == ["night_opened", "batch_formed", "run_planned", "run_started", "run_finished"]
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_killed_after_any_event_of_a_night_the_next_daemon_ends_it_alike(place, tell, night, after):
+    """The same events, each once, and the same examples; once the batch is in the log, the same model to the bit."""
+    tell("night", place, after, killed=True)
+    told = tell("go_on", place)
+    assert sorted(set(told["kinds"])) == sorted(night["kinds"])
+    assert [kind for kind in told["kinds"] if kind != "run_started"] == [
+        kind for kind in night["kinds"] if kind != "run_started"
+    ]
+    assert [batch["new"] for batch in told["batches"]] == [batch["new"] for batch in night["batches"]]
+    if after >= night["kinds"].index("batch_formed"):
+        assert told["models"] == night["models"]
+    assert [batch["rebuilt"] for batch in told["batches"]] == [batch["hash"] for batch in told["batches"]]
+    assert told["replay_equal"]
+
+
+def test_a_window_that_closes_pauses_the_run_and_the_next_one_ends_it(place, tell, tmp_path):
+    """At a step's end, and to the same model as without the pause."""
+    longer = CONFIG.replace("epochs = 30", "epochs = 1200")
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    for folder in (place, undisturbed):
+        (folder / "config.toml").write_text(longer)
+    told, night = tell("window_closes", place), tell("night", undisturbed)
+    assert told["paused"]["reason"] == "window"
+    assert told["starts"] == [0, told["paused"]["step"]]
+    assert told["paused"]["step"] >= 3
+    assert told["models"] == night["models"]
+    assert told["dates"] == ["2026-11-17", "2026-11-18"]
+
+
+def test_a_stage_of_ones_own_is_one_file_and_one_line(place, tell):
+    """Beside config.toml, named in the order of stages; every row says so."""
+    stages = place / "plugins" / "stages"
+    stages.mkdir(parents=True)
+    (stages / "newest_ten.py").write_text(NEWEST)
+    with (place / "config.toml").open("a") as file:
+        file.write('stages = ["reward_feedback", "newest_ten", "size_batch"]\n')
+    (batch,) = tell("night", place)["batches"]
+    assert len(batch["new"]) == 10
+    assert batch["rebuilt"] == batch["hash"]
+
+
+def test_a_stage_that_throws_refuses_the_batch_and_says_where(place, tell):
+    """Every night again, once; nothing is learnt."""
+    told = with_a_throwing_stage(place, tell, "week", "refuse")
+    assert not told["batches"]
+    assert len(told["not_formed"]) == 7
+    assert "throws" in told["not_formed"][0]
+    assert "ZeroDivisionError" in str(told["failed_stages"][0])
+    assert "throws.py" in str(told["failed_stages"][0])
+
+
+def test_a_stage_that_throws_may_be_skipped(place, tell):
+    """The batch is formed without it, and the log says that too."""
+    told = with_a_throwing_stage(place, tell, "night", "skip")
+    assert told["kinds"].count("stage_failed") == 1
+    assert told["kinds"].count("run_finished") == 1
+    assert told["replay_equal"]
+
+
+def with_a_throwing_stage(place, tell, story, on_error):
+    stages = place / "plugins" / "stages"
+    stages.mkdir(parents=True)
+    (stages / "throws.py").write_text(THROWS)
+    with (place / "config.toml").open("a") as file:
+        file.write(f'stages = ["reward_feedback", "throws", "size_batch"]\non_error = "{on_error}"\n')
+    return tell(story, place)

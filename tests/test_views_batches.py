@@ -1,0 +1,89 @@
+"""The view of batches: what is listed, and what was learnt how often."""
+
+import json
+
+from daemon.event_log import Entry
+from daemon.memory_log import MemoryEventLog
+from daemon.views.batches import Batches
+from tests.contracts.any_view import AnyView, Saved, fold_all
+
+
+class TestBatchesView(AnyView):
+    """The battery for this view."""
+
+    def make(self):
+        return Batches()
+
+
+def formed(number, workload, examples, times=None, **fields):
+    rows = {
+        "example": examples,
+        "derived_from": [-1 if example > 0 else 1 for example in examples],
+        "times_learnt": times or [0] * len(examples),
+    }
+    body = {"batch": number, "workload": workload, "night": "2026-11-24", "by": [], "position": 9, "hash": "h"}
+    body |= {"rows": rows, "validation": {"count": 2}, "figures": {"worth_mean": 0.5, "worth_count": 60}}
+    return Entry(f"b{number}", "batch_formed/1", 1000 + number, 0, body=json.dumps(body | fields))
+
+
+def not_formed(name, workload, kind="triggers", night="2026-11-24"):
+    body = {"workload": workload, "night": night, "kind": kind, "reason": "3 of 20 new examples", "triggers": ["3 of"]}
+    return Entry(name, "batch_not_formed/1", 2000, 0, body=json.dumps(body))
+
+
+def folded(*entries):
+    log = MemoryEventLog(b"salt")
+    log.append(entries)
+    return fold_all(Batches(), log, 2)
+
+
+def test_times_learnt_are_counted_by_workload_and_output():
+    """Derived examples were never recorded, and count for none; beyond the newest learnt output there is nothing."""
+    view = folded(formed(1, "sbert", [3, 5, -2]), formed(2, "chat", [5, 7]), formed(3, "sbert", [5]))
+    assert view.times_learnt("sbert").tolist() == [0, 0, 0, 1, 0, 2]
+    assert view.times_learnt("chat").tolist() == [0, 0, 0, 0, 0, 1, 0, 1]
+    assert view.times_learnt("nobody").tolist() == []
+
+
+def test_batches_are_listed_in_short():
+    """Their rows stay in the log."""
+    view = folded(formed(1, "sbert", [3, 5, -2], [0, 1, 0]), formed(2, "chat", [5]))
+    assert [batch["batch"] for batch in view.listed()] == [1, 2]
+    (batch,) = view.listed("sbert")
+    assert (batch["rows"], batch["new"], batch["validation"], batch["at"]) == (3, 1, 2, 1001)
+    assert view.newest("chat")["batch"] == 2
+    assert view.newest("nobody") is None
+    assert view.next_number() == 3
+    assert Batches().next_number() == 1
+
+
+def test_the_batches_of_an_output_are_found():
+    """Oldest first, of all workloads."""
+    view = folded(formed(1, "sbert", [3, 5]), formed(2, "chat", [5]), formed(3, "sbert", [3]))
+    assert [batch["batch"] for batch in view.with_output(5)] == [1, 2]
+    assert view.with_output(4) == []
+
+
+def test_the_newest_answer_of_a_workload_is_kept():
+    """A batch, or why there was none, and the newest stage that failed."""
+    failed = Entry("f", "stage_failed/1", 7, 0, body='{"workload":"chat","stage":"freshest","reason":"ValueError"}')
+    view = folded(not_formed("n1", "chat"), formed(1, "sbert", [3]), not_formed("n2", "sbert", "stage"), failed)
+    assert view.answers["chat"]["reason"] == "3 of 20 new examples"
+    assert (view.answers["sbert"]["kind"], "batch" in view.answers["sbert"]) == ("stage", False)
+    assert view.failures["chat"]["stage"] == "freshest"
+
+
+def test_it_is_taken_up_again_as_it_was():
+    """Batches, answers and failures, from cells and the table."""
+    view, saved = folded(formed(1, "sbert", [3, 5]), not_formed("n", "chat")), Saved()
+    saved.save(view)
+    again = saved.load(Batches())
+    assert (again.formed, again.answers, again.failures) == (view.formed, view.answers, view.failures)
+    assert again.times_learnt("sbert").tolist() == view.times_learnt("sbert").tolist()
+
+
+def test_a_batch_without_rows_can_be_folded():
+    """Whatever stands in the log, the daemon begins."""
+    view = folded(Entry("b", "batch_formed/1", 5, 0, body='{"batch": 4, "workload": "sbert"}'))
+    (batch,) = view.listed()
+    assert (batch["rows"], batch["new"], batch["validation"], view.next_number()) == (0, 0, 0, 5)
