@@ -31,6 +31,7 @@ from daemon.night_checking import night_misfits
 from daemon.night_settings import (
     DeviceSettings,
     EmbeddingsSettings,
+    GateSettings,
     NightSettings,
     RunsSettings,
     WorkloadName,
@@ -144,6 +145,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     device: DeviceSettings = DeviceSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     runs: RunsSettings = RunsSettings()
+    gate: GateSettings = GateSettings()
     workloads: dict[WorkloadName, WorkloadSettings] = {}
 
 
