@@ -187,17 +187,31 @@ class Shelf:
 
 
 def _take_over(source: Path, into: Path) -> None:
-    """Every file of `source` under the same name; links and what is no file are refused."""
+    """Every file of `source` under the same name; links, what is no file, and files under our names are refused.
+
+    A model of another shelf, as a base model may be, is taken over without what that shelf has written beside it.
+    """
     into.mkdir(mode=MODE)
     into.chmod(MODE)
+    ours = OURS if _is_of_a_shelf(source) else ()
     for path in sorted(source.rglob("*")):
         name = path.relative_to(source)
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             raise ModelDamaged(source, f"{name}, which is no plain file")
         if path.is_dir():
             (into / name).mkdir(mode=MODE)
-        elif name.name not in (MANIFEST, CARD) or name.parent.name:
+        elif name.as_posix() in (MANIFEST, CARD) and not ours:
+            raise ModelDamaged(source, f"{name}, a name under which adaptd puts a file of its own")
+        elif name.as_posix() not in ours:
             _link(path, into / (README_OF_THE_MODEL if name == Path(README) else name))
+
+
+def _is_of_a_shelf(source: Path) -> bool:
+    try:
+        found = json.loads((source / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.keys() == {"format", "hash", "files"}
 
 
 def _link(source: Path, target: Path) -> None:

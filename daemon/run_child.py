@@ -183,7 +183,7 @@ def _pool(folder: RunFolder, name: Literal["columns", "validation"], source: Tex
             raise Refused(f"event {gone[0]}: its text cannot be read, expected one that nobody has forgotten")
         return found
 
-    needed = ("example", *SEQS, "ups", "downs")
+    needed = ("example", *SEQS, "ups", "downs", "side")
     pool = folder.pool(name, texts)
     columns |= {one: pool[one] for one in needed if one in pool.columns}
     order = np.argsort(pool["example"], kind="stable") if len(pool) else nothing

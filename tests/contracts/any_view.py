@@ -53,6 +53,8 @@ DAEMONS = (
     ("challenger_turned_down/1", {"workload": "sbert", "model": 1, "level": 0.002, "failed": "no baseline"}),
     ("champion_rolled_back/1", {"workload": "support", "from": 1, "to": 0, "reason": "it lied"}),
     ("model_pinned/1", {"workload": "support", "model": 0, "pinned": True}),
+    ("examples_served/1", {"workload": "support", "outputs": [1, 2, 5]}),
+    ("examples_served/1", {"workload": "support", "outputs": [3]}),
 )
 
 
