@@ -80,7 +80,9 @@ def _learnt(source: Source, model: Model) -> Card | None:
 
 def _judged(model: Model) -> Card | None:
     names = ("champion", "golden", "results", "metrics", "latency", "size")
-    return None if model.judged is None else {name: model.judged.get(name) for name in names}
+    if model.judged is None:
+        return None
+    return {name: model.judged.get(name) for name in names} | {"metrics": model.judged.get("metrics") or {}}
 
 
 def _decided(source: Source, model: Model) -> Card | None:
@@ -169,7 +171,7 @@ def _how_judged(judged: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
     if judged is None:
         return []
     against = "nothing" if judged["champion"] is None else f"model {judged['champion']}"
-    facts = [("against", against), *((str(name), value) for name, value in (judged["metrics"] or {}).items())]
+    facts = [("against", against), *((str(name), told_slice(value)) for name, value in judged["metrics"].items())]
     rest = (("golden set", "golden"), ("latency", "latency"), ("size", "size"), ("results", "results"))
     return facts + [(said, judged[name]) for said, name in rest]
 
@@ -190,6 +192,23 @@ def _what_decided(decided: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
 def short(moment: str) -> str:
     """A moment of a card as people read it."""
     return moment[:19].replace("T", " ") + " UTC"
+
+
+def told_slice(figures: Mapping[str, Any]) -> str:
+    """`accuracy 0.81 (0.77 to 0.85), before 0.79 (0.75 to 0.83), of 412`."""
+    metrics = {name: pair for name, pair in figures.items() if isinstance(pair, Mapping)}
+    told = [f"{name} {' '.join(_pair(pair))}" for name, pair in metrics.items()]
+    return ", ".join([*told, f"of {figures.get('rows', 0):,}"])
+
+
+def _pair(pair: Mapping[str, Any]) -> Iterator[str]:
+    yield _interval(pair["challenger"]) + ("," if pair.get("champion") else "")
+    if pair.get("champion"):
+        yield f"before {_interval(pair['champion'])}"
+
+
+def _interval(figure: Mapping[str, float]) -> str:
+    return f"{figure['mean']:.4g} ({figure['low']:.4g} to {figure['high']:.4g})"
 
 
 def told_value(value: Any) -> str:

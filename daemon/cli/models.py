@@ -22,9 +22,12 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     """The options of `models` and of the verbs below it."""
     parser.epilog = (
         "examples:\n  adaptd models list\n  adaptd models show 3                what made it, how it was judged\n"
+        "  adaptd models card 3\n"
         "  adaptd models diff 2 3              what flipped, worst first\n"
         "  adaptd models path support          the folder of the model in use\n"
-        '  adaptd models promote 3 --reason "the new catalogue"\n  adaptd models rollback support'
+        "  adaptd models export 3 ~/out        its files, in a folder of your own\n"
+        '  adaptd models promote 3 --reason "the new catalogue"\n  adaptd models rollback support\n'
+        "  adaptd models pin 3\n  adaptd models unpin 3"
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, dest="verb")
     listed = verbs.add_parser("list", help="every model, and which is in use")
@@ -61,7 +64,7 @@ def _add_own(
     path.add_argument("--check", action="store_true", help="hash every file again first")
     export.add_argument("out", metavar="OUT", help="the folder to make")
     export.add_argument("--form", metavar="FORM", help="one that the workload writes; without it the files as they are")
-    promote.add_argument("--reason", metavar="TEXT", required=True, help="why, for those who look at it later")
+    promote.add_argument("--reason", metavar="TEXT", help="why, for those who look at it later")
     rollback.add_argument("workload", metavar="WORKLOAD", nargs="?", help="needed where several have models")
     rollback.add_argument("--reason", metavar="TEXT", help="why, for those who look at it later")
 
@@ -149,7 +152,7 @@ def _print_model(options: argparse.Namespace, tellings: ModelTellings) -> int:
 
 
 def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    from daemon.model_cards import short, told_value
+    from daemon.model_cards import short, told_slice, told_value
 
     yield "model", f"{name_of(told)}, {told.model.state} since {short(card['since'])}"
     yield from (("note", mark) for mark in _marks(told))
@@ -162,7 +165,7 @@ def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "learnt", f"{card['learnt']['rows']:,} examples, as of event {head.get('seq', 0):,}"
     judged = card["judged"] or {}
     for name, value in (judged.get("metrics") or {}).items():
-        yield "judged", f"{name}: {told_value(value)}"
+        yield "judged", f"{name}: {told_slice(value)}"
     decided = card["decided"]
     if decided:
         by = " by hand" if decided["by"] == "hand" else ""
@@ -246,8 +249,8 @@ def _have_done(options: argparse.Namespace, request: dict[str, Any], schema: str
 
 
 def _promote(options: argparse.Namespace) -> int:
-    if not options.reason.strip():
-        raise Usage("models promote: --reason is empty, expected why this model is to be in use")
+    if not (options.reason or "").strip():
+        raise Usage("models promote: no --reason, expected why this model is to be in use whatever the gate says")
     request = {"verb": "promote", "model": options.model, "reason": options.reason}
     done = _have_done(options, request, "model_promoted", "promotes it")
     if done is not None:
