@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from adaptd.errors import AdaptdError
 from daemon import run_planning
 from daemon.clock_and_chance import MICROSECONDS
-from daemon.device import CPU, Choice, Need, NoSuchDevice, choose
+from daemon.device import CPU, Choice, Need, NoSuchDevice
+from daemon.device_having import had
 from daemon.device_lease import Lease, NoLeases
 from daemon.event_kinds import RUN_CANCELLED, RUN_FAILED, RUN_PLANNED
 from daemon.gpus import LooksAtGpus
@@ -209,19 +210,7 @@ class RunQueue:
 
     def _device(self, need: Need) -> tuple[Choice, Lease | None]:
         """A device that is free, and its lease: of several GPUs the best that no other run has."""
-        gpus = list(self._gpus.look()) if self._config.device.use != "cpu" and "cuda" in need.devices else []
-        refused: list[str] = []
-        while True:
-            choice = choose(self._config.device, need, gpus, self._children.pids())
-            if choice.device is None:
-                return choice._replace(why_not="; ".join([*refused, choice.why_not])), None
-            lease = Lease.take(self._place.leases, choice.uuid or choice.device)
-            if lease is not None:
-                return choice, lease
-            refused.append(f"another run has {choice.device}")
-            gpus = [gpu for gpu in gpus if gpu.uuid != choice.uuid]
-            if choice.uuid is None or not gpus:
-                return Choice(None, why_not="; ".join(refused)), None
+        return had(self._config.device, need, self._gpus, self._place.leases, self._children.pids())
 
     def _wait_for(self, folder: RunFolder, why: str) -> list[str]:
         """Said when it changes, and left in the folder for those who look."""

@@ -95,9 +95,14 @@ def test_every_decision_that_cost_something_is_counted():
 
 
 def test_how_often_an_output_was_judged_on_is_counted():
-    """Per workload, and once a decision."""
-    judged = [("challenger_judged", {"model": 1, "outputs": outputs}) for outputs in ([2, 4, 4], [4])]
-    view = folded(*judged, ("challenger_judged", {"workload": "other", "model": 1, "outputs": [2]}))
+    """Per workload, and once a decision; one that spent nothing does not count."""
+    judged = [
+        ("challenger_judged", {"model": model, "outputs": outputs}) for model, outputs in ((1, [2, 4, 4]), (2, [4]))
+    ]
+    others = [("challenger_judged", {"workload": "other", "model": 1, "outputs": [2]}), promoted(1)]
+    others[1][1]["workload"] = "other"
+    idle = ("challenger_judged", {"model": 3, "outputs": [2, 4]})
+    view = folded(*judged, turned_down(1), promoted(2), *others, idle, turned_down(3, level=0.0))
     assert view.served("support").tolist() == [0, 0, 1, 0, 2]
     assert view.served("other").tolist() == [0, 0, 1]
     assert view.served("none").tolist() == []

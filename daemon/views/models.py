@@ -79,6 +79,12 @@ class Standing:
         return max((model.number for model in self.models.values() if model.state == "challenger"), default=None)
 
     @property
+    def undecided(self) -> Model | None:
+        """The oldest model of which nothing was decided at all."""
+        models = (self.models[number] for number in sorted(self.models))
+        return next((model for model in models if model.state == "challenger" and model.decided is None), None)
+
+    @property
     def links(self) -> dict[str, int | None]:
         """What the shelf's links are to say."""
         return {"champion": self.champion, "previous": self.previous, "challenger": self.challenger}
@@ -179,8 +185,13 @@ class Models:
         return [Taken(fact["workload"], fact["at"], fact["level"]) for fact in decided]
 
     def served(self, workload: str) -> Ints:
-        """By an output's number in the log: how many decisions it served; beyond the end none."""
-        events = [seq for seq, fact in self._facts.items() if fact["workload"] == workload and fact["kind"] == JUDGED]
+        """By an output's number in the log: how many decisions it served; beyond the end none.
+
+        A decision that spent nothing could promote nothing, and used nothing up.
+        """
+        facts = list(self.facts(workload))
+        decided = {fact["model"] for fact in facts if fact["kind"] in (PROMOTED, TURNED_DOWN) and fact["level"]}
+        events = [fact["seq"] for fact in facts if fact["kind"] == JUDGED and fact["model"] in decided]
         mine = np.isin(self._outputs["event_seq"], np.array(events, np.int64))
         return np.bincount(self._outputs["output_seq"][mine]).astype(np.int64)
 
