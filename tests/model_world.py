@@ -36,6 +36,7 @@ class World:
             made_state.init(folder)
         self.clock, self.chance = StoppedClock(NOW), SeededChance(1)
         self.open()
+        self.clock.advance(seconds=self.state.log.head().seq)  # of a folder that is opened again, too
 
     def open(self):
         self.state = open_state(self.folder / "state", Settings(), self.clock, self.chance)

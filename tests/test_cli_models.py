@@ -3,11 +3,14 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
 from daemon.cli import main as cli
+from daemon.judge_results import Answered, Results
 from daemon.sqlite_log import SqliteEventLog
 from tests import made_state
+from tests.intake_world import output
 from tests.model_world import World, copy_of, three_models
 from tests.terminals import at_a_terminal
 from tests.test_running import running
@@ -148,6 +151,69 @@ def test_at_a_terminal_everything_fits(place):
         shown = at_a_terminal(["models", *words], place, NO_COLOR="1")
         wide = [line for line in shown.splitlines() if len(line) > 80]
         assert [line for line in wide if not any(len(word) > 40 for word in line.split())] == []
+
+
+# Two of them
+
+
+@pytest.fixture
+def judged(own):
+    """Model 4 challenged 2 and model 5 as well; 5 never met 4."""
+    world = World(own)
+    seqs = world.send(*(output(f"j-{n}", input=f"question {n}", artifact_type="erd") for n in range(6)))
+    for number, was, now in ((4, [1, 1, 1, 0, 0, 1], [0, 1, 1, 1, 1, 1]), (5, [1, 1, 1, 0, 0, 1], [1, 0, 1, 0, 1, 1])):
+        world.shelve(number, base=2)
+        figures = [{"correct": np.array(values, float)} for values in (was, now)]
+        fair, weights = np.ones(6, bool), np.ones(6)
+        results = Results(Answered(np.array(seqs), ["erd"] * 6, fair, weights, *figures))
+        folder = own / "state" / "judging" / f"support-{number:04}"
+        folder.mkdir(parents=True)
+        world.judge(number, results=results.write(folder / "results.npz"))
+        world.decide(number, verdict="turn down")
+    world.close()
+    return seqs
+
+
+def test_what_flipped_is_shown_both_ways(own, judged, capsys):
+    """Worse first; as they were judged together, in the order that was asked for."""
+    assert ask(capsys, "diff", "2", "4").splitlines() == [
+        "support/4 against support/2: correct on 6 examples, judged together",
+        "1 worse, 2 better, 3 alike",
+        "worse:",
+        f"  {judged[0]:>7}  1 -> 0  [erd]  question 0",
+        "better:",
+        f"  {judged[3]:>7}  0 -> 1  [erd]  question 3",
+        f"  {judged[4]:>7}  0 -> 1  [erd]  question 4",
+    ]
+    assert "worse, 1 of 2:" in ask(capsys, "diff", "4", "2", "--most", "1")
+    told = json.loads(ask(capsys, "diff", "2", "4", "--json"))
+    assert (told["schema"], told["together"]) == ("adaptd.models_compared/1", True)
+    assert (told["worse"]["rows"], told["better"]["rows"]) == (1, 2)
+    assert told["worse"]["some"][0]["input"] == "question 0"
+
+
+def test_models_that_never_met_are_compared_on_what_both_answered(own, judged, capsys):
+    """And that is said."""
+    shown = ask(capsys, "diff", "4", "5").splitlines()
+    assert shown[:2] == [
+        "support/5 against support/4: correct on 6 examples, of different judgings",
+        "2 worse, 1 better, 3 alike",
+    ]
+
+
+def test_what_cannot_be_compared_is_told(own, judged, capsys):
+    """No judging of both, results that are not those of the log, other workloads, nonsense."""
+    told = "models 1 and 4 of support were never judged on the same examples, so nothing can be said"
+    assert told in fail(capsys, cli.FAILED, "diff", "1", "4")
+    (own / "state/judging/support-0004/results.npz").write_bytes(b"other")
+    assert "models 2 and 4 of support were never" in fail(capsys, cli.FAILED, "diff", "2", "4")
+    assert "--most: 0, expected at least 1" in fail(capsys, cli.USAGE, "diff", "2", "4", "--most", "0")
+    world = World(own)
+    world.shelve(0, workload="chat")
+    world.close()
+    told = "models diff: chat and support answer different questions"
+    assert told in fail(capsys, cli.FAILED, "diff", "chat/0", "support/0")
+    assert "no run of chat is known that made one of them" in fail(capsys, cli.FAILED, "diff", "chat/0", "chat/0")
 
 
 # Taking one along

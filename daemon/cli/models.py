@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.main import Usage, add_config
-from daemon.cli.printing import complain, folded, harmless, in_columns, line_width, print_json, say, size_of
+from daemon.cli.printing import complain, cut, folded, harmless, in_columns, line_width, print_json, say, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from daemon.model_comparing import Flipped
     from daemon.model_telling import ModelTellings, ModelTold
 
 HEAD = ("model", "state", "since (UTC)", "run", "size", "")
@@ -209,13 +210,10 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _write_out(options: argparse.Namespace, tellings: ModelTellings) -> int:
-    from adaptd.locating import find
     from daemon.model_exporting import export
 
-    place, told = find(options.config), tellings.found(options.model)
-    beside = Path(place.config_path).parent if place.config_path else Path(place.state_dir)
-    out = Path(options.out).absolute()
-    export(tellings, told, out, options.form, beside)
+    told, out = tellings.found(options.model), Path(options.out).absolute()
+    export(tellings, told, out, options.form, _beside(options))
     if options.json:
         print_json({"schema": "adaptd.model_exported/1", **document(told), "out": str(out), "form": options.form})
     else:
@@ -223,12 +221,53 @@ def _write_out(options: argparse.Namespace, tellings: ModelTellings) -> int:
     return 0
 
 
+def _beside(options: argparse.Namespace) -> Path:
+    """The folder that plugins are looked for in first."""
+    from adaptd.locating import find
+
+    place = find(options.config)
+    return Path(place.config_path).parent if place.config_path else Path(place.state_dir)
+
+
 def _diff(options: argparse.Namespace) -> int:
     return _reading(options, _print_diff)
 
 
 def _print_diff(options: argparse.Namespace, tellings: ModelTellings) -> int:
-    raise Usage("models diff: no judging of these two is kept, expected models that were judged")
+    from daemon.model_comparing import compared, with_inputs
+
+    if options.most < 1:
+        raise Usage(f"models diff: --most: {options.most}, expected at least 1")
+    one, other = tellings.found(options.model), tellings.found(options.other)
+    found = compared(tellings, one, other, _beside(options))
+    sides = {"worse": found.worse, "better": found.better}
+    shown = {name: list(with_inputs(tellings, flips[: options.most])) for name, flips in sides.items()}
+    if options.json:
+        told = {name: {"rows": len(sides[name]), "some": [flip._asdict() for flip in shown[name]]} for name in sides}
+        names = {"workload": one.workload, "one": one.model.number, "other": other.model.number}
+        facts = {"metric": found.metric, "rows": found.rows, "together": found.together}
+        print_json({"schema": "adaptd.models_compared/1", **names, **facts, **told})
+        return 0
+    how = "judged together" if found.together else "of different judgings"
+    alike = found.rows - len(found.worse) - len(found.better)
+    _say(f"{name_of(other)} against {name_of(one)}: {found.metric} on {found.rows:,} examples, {how}")
+    _say(f"{len(found.worse):,} worse, {len(found.better):,} better, {alike:,} alike")
+    for name, flips in shown.items():
+        _print_flips(name, flips, len(sides[name]))
+    return 0
+
+
+def _print_flips(name: str, flips: list[Flipped], of: int) -> None:
+    if flips:
+        print(f"{name}, {len(flips):,} of {of:,}:" if of > len(flips) else f"{name}:")
+    for flip in flips:
+        text = " ".join(str("" if flip.input is None else flip.input).split())
+        kind = f"  [{flip.artifact_type}]" if flip.artifact_type else ""
+        print(cut(harmless(f"  {flip.output:>7}  {flip.one:.4g} -> {flip.other:.4g}{kind}  {text}").rstrip(), 80))
+
+
+def _say(text: str) -> None:
+    print("\n".join(folded(harmless(text), line_width())))
 
 
 # Deciding
