@@ -1,6 +1,7 @@
 """This file knows what two models answered, example by example: how it is kept, told in figures, and put to the gate.
 
-A row for each example, the same for both. What is put to the gate is turned so that more is better. The file is read only under the hash that the log has of it, and no pickle is.
+A row for each example, the same for both. What is put to the gate is turned so that more is better. The file is read
+only under the hash that the log has of it, and no pickle is.
 """
 
 from __future__ import annotations

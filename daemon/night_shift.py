@@ -99,6 +99,7 @@ class NightShift:
         asked = self._asked(now)
         if night is None:
             self._seen(runs.ask_to_yield(now, "window", asked))
+        self._seen(self.parts.judges.turn(now, night, asked))
         self._seen(runs.plan(now))
         if night is not None or asked:
             self._form(now, night, asked)
@@ -108,10 +109,12 @@ class NightShift:
 
     def _stop(self, now: int) -> None:
         self._seen(self.parts.prepares.stop(now))
+        self._seen(self.parts.judges.stop(now))
         self._seen(self.parts.runs.stop(now))
 
     def _rest(self, now: int, reason: YieldReason) -> None:
         self._seen(self.parts.runs.ask_to_yield(now, reason))
+        self._seen(self.parts.judges.stop(now))
         self._seen(self.parts.prepares.stop(now))
 
     def _book(self) -> NightBook:
@@ -156,9 +159,9 @@ class NightShift:
         return [name for name in asks if name in self._workloads]
 
     def _form(self, now: int, night: Night | None, asked: Sequence[str]) -> None:
-        """A batch for each workload that may have one and has no run, those that were asked for first."""
+        """A batch for each workload that may have one and has no run or challenger, those that were asked for first."""
         others = [name for name in self._workloads if name not in asked] if night is not None else []
-        free = [name for name in (*asked, *others) if not self.parts.runs.busy(name)]
+        free = [name for name in (*asked, *others) if not self._is_busy(name)]
         if not free:
             return
         if self.parts.prepares.behind(self._views.position):
@@ -169,6 +172,9 @@ class NightShift:
             formed = self.parts.forms.turn(now, None if is_asked else night, name, asked=is_asked)
             self._seen(_told_of(formed))
         self._seen(self.parts.runs.plan(now))
+
+    def _is_busy(self, workload: str) -> bool:
+        return self.parts.runs.busy(workload) or self.parts.judges.busy(workload)
 
 
 def _told_of(formed: Formed | NotFormed) -> Told:

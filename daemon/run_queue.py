@@ -7,7 +7,7 @@ goes on: an intent is in the log before its deed, and a deed can be done twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +43,16 @@ class Place(NamedTuple):
 class RunQueue:
     """Plans, starts, watches and ends runs."""
 
-    def __init__(self, place: Place, log: RunLog, batches: Batches, gpus: LooksAtGpus, config: RunConfig) -> None:
+    def __init__(
+        self,
+        place: Place,
+        log: RunLog,
+        batches: Batches,
+        gpus: LooksAtGpus,
+        config: RunConfig,
+        champion: Callable[[str], Path | None] = lambda _: None,
+    ) -> None:
+        self._champion = champion  # the folder of a workload's model in use, to begin from
         self._place, self._log, self._batches, self._gpus, self._config = place, log, batches, gpus, config
         self._children = RunChildren(place.state_dir, log, gpus, config)
         self._untidy = True
@@ -78,7 +87,7 @@ class RunQueue:
         if not plans:
             return None
         try:
-            plan = run_planning.plan_of("", told, self._config, self._place.beside, self._chosen(told))
+            plan = run_planning.plan_of("", told, *self._by(told))
         except AdaptdError:
             return None
         same = ("workload", "plugin", "mode", "settings", "base_model")
@@ -97,7 +106,7 @@ class RunQueue:
     def _plan(self, run: str, told: Mapping[str, Any], now: int) -> str:
         formed = self._rebuilt(told["batch"])
         try:
-            body = run_planning.plan_of(run, told, self._config, self._place.beside, self._chosen(told))
+            body = run_planning.plan_of(run, told, *self._by(told))
             if isinstance(formed, str):
                 raise run_planning.NotPlanned(formed)
         except AdaptdError as error:
@@ -112,6 +121,10 @@ class RunQueue:
             return self._batches.rebuild(batch)
         except AdaptdError as error:  # somebody took away what it was formed with
             return f"batch {batch}: {error}"
+
+    def _by(self, told: Mapping[str, Any]) -> tuple[RunConfig, Path, dict[str, Any], Path | None]:
+        """What a plan goes by."""
+        return self._config, self._place.beside, self._chosen(told), self._champion(told["workload"])
 
     def _chosen(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """What a search has chosen for the batch's workload."""

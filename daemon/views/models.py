@@ -155,6 +155,7 @@ class Models:
         self.tables: Mapping[str, Columns] = {"outputs": self._outputs}
         self._facts: dict[int, Fact] = {}  # by the number in the log of the event
         self._changed: set[int] = set()
+        self._standings: dict[str, Standing] = {}  # as far as they were asked for since something came
 
     # What others ask
 
@@ -163,11 +164,12 @@ class Models:
         return sorted({str(fact["workload"]) for fact in self._facts.values()})
 
     def standing(self, workload: str) -> Standing:
-        """How that workload stands."""
-        standing = Standing()
-        for fact in self.facts(workload):
-            standing.take(fact)
-        return standing
+        """How that workload stands: for looking at, it is handed to whoever asks."""
+        if workload not in self._standings:
+            standing = self._standings[workload] = Standing()
+            for fact in self.facts(workload):
+                standing.take(fact)
+        return self._standings[workload]
 
     def facts(self, workload: str | None = None) -> Iterator[Fact]:
         """The events in short and in their order, of one workload or of all."""
@@ -209,6 +211,7 @@ class Models:
             told = {"seq": seq, "at": received_at, "kind": kind, "workload": body["workload"]}
             self._facts[seq] = told | {name: body.get(name) for name in KEPT_OF[kind]} | _said(body)
             self._changed.add(seq)
+            self._standings.clear()
             if kind == JUDGED:
                 outputs = np.unique(np.array(body.get("outputs", ()), np.int64))
                 self._outputs.append(len(outputs), output_seq=outputs, event_seq=seq)
@@ -239,6 +242,7 @@ class Models:
     def restore(self, cells: Mapping[str, str]) -> None:
         facts = ((key, text) for key, text in cells.items() if key.startswith("fact/"))
         self._facts = {int(key.removeprefix("fact/")): json.loads(text) for key, text in facts}
+        self._standings.clear()
 
     def digest(self) -> str:
         digest = hashlib.sha256(f"{self.name} {self.version}".encode())
