@@ -65,6 +65,10 @@ silent_seconds = 900
 # How many folders of runs that are over are kept.
 keep_folders = 50
 
+[models]
+# How many other models of each workload keep their files.
+keep = 10
+
 [gate]
 # How many models that are no better may become champions in a year, expected, over all workloads together. 0 promotes nothing by itself.
 false_promotions_per_year = 1.0

@@ -117,6 +117,15 @@ class RunsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 50
 
 
+class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of models. Those in use, to be decided on, pinned, or to be rolled back to are kept in any case."""
+
+    keep: Annotated[
+        int,
+        Meta(ge=0, le=10_000, description="How many other models of each workload keep their files.", examples=[50]),
+    ] = 10
+
+
 class GateSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """When a challenger becomes champion. The bounds are per workload, the budget is all workloads' together."""
 

@@ -81,8 +81,9 @@ class RunQueue:
                 yield told
 
     def _tried_in_vain(self, told: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The plan that was given up for the same batch, workload and settings."""
-        plans = [plan for plan in self._log.view.given_up() if plan.get("batch_hash") == told["hash"]]
+        """The plan that was given up, or whose model was rolled back, for the same batch, workload and settings."""
+        tried = [*self._log.view.given_up(), *self._log.quarantined()]
+        plans = [plan for plan in tried if plan.get("batch_hash") == told["hash"]]
         if not plans:
             return None
         try:
@@ -141,7 +142,8 @@ class RunQueue:
             vain = None if told["batch"] in have else self._tried_in_vain(told)
             if vain is not None and told["hash"] not in self._told_once:
                 self._told_once.add(told["hash"])
-                yield f"batch {told['batch']} is not planned: it is batch {vain['batch']} again, which was given up"
+                why = "whose model was rolled back" if vain in self._log.quarantined() else "which was given up"
+                yield f"batch {told['batch']} is not planned: it is batch {vain['batch']} again, {why}"
 
     def _folder(self, record: Record, now: int) -> RunFolder | str:
         """The run's folder, written again where a kill came before it; else what was told of the run's end."""

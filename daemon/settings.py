@@ -32,6 +32,7 @@ from daemon.night_settings import (
     DeviceSettings,
     EmbeddingsSettings,
     GateSettings,
+    ModelsSettings,
     NightSettings,
     RunsSettings,
     WorkloadName,
@@ -145,6 +146,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     device: DeviceSettings = DeviceSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     runs: RunsSettings = RunsSettings()
+    models: ModelsSettings = ModelsSettings()
     gate: GateSettings = GateSettings()
     workloads: dict[WorkloadName, WorkloadSettings] = {}
 
