@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from daemon.batches import FormedBatch
 from daemon.clock_and_chance import Chance, Clock
@@ -26,6 +26,8 @@ from daemon.standing import LiveStanding
 from daemon.views.batches import Batches
 from daemon.views.store import Views
 
+AForming = TypeVar("AForming", bound=Forming)
+
 
 def parts_of(state: State, settings: Settings, config_path: Path | None, clock: Clock, chance: Chance) -> NightParts:
     """Who prepares, forms, runs and judges; making them starts nothing."""
@@ -40,9 +42,14 @@ def parts_of(state: State, settings: Settings, config_path: Path | None, clock: 
 
 def forming_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Forming:
     """Who forms batches of this folder; plugins are looked for in the folder `beside` first."""
+    return forming_by(Forming, state, settings, beside, chance)
+
+
+def forming_by(made_by: type[AForming], state: State, settings: Settings, beside: Path, chance: Chance) -> AForming:
+    """The same of another class."""
     sources = Sources(state.state_dir, state.log, state.sealing, lambda: forming.settings)
     stands = LiveStanding(state.log, state.views, sources, state.state_dir / MEMORIES)
-    forming = Forming(state.log, state.views, stands, settings, beside, chance)
+    forming: AForming = made_by(state.log, state.views, stands, settings, beside, chance)
     return forming
 
 

@@ -168,10 +168,13 @@ class NightShift:
             self._seen(self.parts.prepares.turn(now))
             return
         for name in free:
-            is_asked = name in asked
+            is_asked = self._by_hand(name, asked)
             formed = self.parts.forms.turn(now, None if is_asked else night, name, asked=is_asked)
             self._seen(_told_of(formed))
         self._seen(self.parts.runs.plan(now))
+
+    def _by_hand(self, name: str, asked: Sequence[str]) -> bool:
+        return name in asked
 
     def _is_busy(self, workload: str) -> bool:
         return self.parts.runs.busy(workload) or self.parts.judges.busy(workload)
