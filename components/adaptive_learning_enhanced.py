@@ -11,8 +11,9 @@ then, or say `background=True`. Components may be exchanged, and flags changed, 
     >>> loop.batch_manager.max_batch_size
     100
 
-Deliberately not here: choosing hyper-parameters by itself (`hparam_optimizer` is there to be asked), and reading a
-preference out of scores: `enable_preference_learning` is for workloads that learn from pairs.
+Deliberately not here: choosing hyper-parameters by itself and following scores (`hparam_optimizer` is there to be
+asked, `performance_tracker` to be told). `enable_preference_learning` is for workloads that learn from pairs. What
+of an `active_learner` or `hard_negative_miner` no setting can name shapes nothing; the batch is marked all the same.
 """
 
 from __future__ import annotations
@@ -166,7 +167,10 @@ class _Owner:
 
     def _tick(self) -> None:
         while not self._over.wait(SECONDS_BETWEEN_STEPS):
-            self._submit(self._step).exception()  # whoever asks for something himself is told what is wrong
+            try:
+                self._submit(self._step).exception()  # whoever asks for something himself is told what is wrong
+            except RuntimeError:  # the interpreter ends, and nobody has closed the loop
+                return
 
     def end(self) -> None:
         self._over.set()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import adaptd
+from components.adaptive_learning_enhanced import EnhancedAdaptiveLearningLoop
 from components.batch_manager_adaptive import AdaptiveBatchManager
 from components.curriculum_learner import CurriculumLearner
 from components.data_augmenter import DataAugmenter
@@ -182,6 +183,7 @@ OPEN_IMPORTS = {
     "AdaptiveBatchManager": AdaptiveBatchManager,
     "CurriculumLearner": CurriculumLearner,
     "DataAugmenter": DataAugmenter,
+    "EnhancedAdaptiveLearningLoop": EnhancedAdaptiveLearningLoop,
     "EnhancedRewardCalculator": EnhancedRewardCalculator,
     "FeedbackType": adaptd.FeedbackType,
     "json": json,
