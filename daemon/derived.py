@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon import sides
 from daemon.near_texts import BANDS, EDGE, NO_TEXT, Written, together
 from daemon.row_files import Committed, RowFiles
 from daemon.views.columns import places_of
@@ -97,6 +98,13 @@ class Derived:
 
     def __len__(self) -> int:
         return len(self._seqs)
+
+    def take_served(self, seqs: Ints) -> Derived:
+        """With these outputs, once the judge's, on the side of what is learnt: they served their last decision."""
+        rows = self._places(np.asarray(seqs, np.int64))
+        self._sides[rows[rows >= 0]] = sides.SIDES.index("learn")
+        self._known = None
+        return self
 
     def rows_of(self, seqs: Ints) -> Ints:
         """The row of each output, -1 where it has no vector."""

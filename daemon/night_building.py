@@ -12,6 +12,8 @@ from daemon.device_lease import lease_folder
 from daemon.forgetting import MEMORIES
 from daemon.forming import Forming
 from daemon.gpus import GpusOfThisMachine
+from daemon.judge_planning import NoGoldens
+from daemon.judging import Judging, Stands
 from daemon.night_parts import NightParts
 from daemon.night_shift import NightShift
 from daemon.opening import State
@@ -28,13 +30,14 @@ from daemon.views.store import Views
 
 
 def parts_of(state: State, settings: Settings, config_path: Path | None, clock: Clock, chance: Chance) -> NightParts:
-    """Who prepares, forms and runs; making them starts nothing."""
+    """Who prepares, forms, runs and judges; making them starts nothing."""
     del clock
     beside = None if config_path is None else config_path.parent
     prepares = Preparing(state.state_dir, state.log, settings.embeddings.model, beside=beside)
-    forms = forming_of(state, settings, beside or state.state_dir, chance)
-    queue = queue_of(state, settings, beside or state.state_dir, forms, chance)
-    return NightParts(prepares, forms, queue, tuning_of(state, settings, config_path))
+    folder = beside or state.state_dir
+    forms, judges = forming_of(state, settings, folder, chance), judging_of(state, settings, folder, chance)
+    queue = queue_of(state, settings, folder, forms, judges, chance)
+    return NightParts(prepares, forms, queue, judges, tuning_of(state, settings, config_path))
 
 
 def tuning_of(state: State, settings: Settings, config_path: Path | None) -> TuningNights | None:
@@ -70,11 +73,25 @@ class FormedBatches(NamedTuple):
         return self.forming.rebuild(number)
 
 
-def queue_of(state: State, settings: Settings, beside: Path, forming: Forming, chance: Chance) -> RunQueue:
+def queue_of(
+    state: State, settings: Settings, beside: Path, forming: Forming, judging: Judging, chance: Chance
+) -> RunQueue:
     """The runs of this folder, on the devices of this machine."""
-    place = Place(state.state_dir, beside, lease_folder(os.environ), os.environ)
-    log = RunLog(state.log, state.views, chance)
-    return RunQueue(place, log, FormedBatches(state.views, forming), GpusOfThisMachine(), settings)
+    log, batches = RunLog(state.log, state.views, chance), FormedBatches(state.views, forming)
+    return RunQueue(place_of(state, beside), log, batches, GpusOfThisMachine(), settings, judging.champion)
+
+
+def judging_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Judging:
+    """Who judges and decides what the runs of this folder leave."""
+    sources = Sources(state.state_dir, state.log, state.sealing, lambda: judging.settings)
+    stands = Stands(state.log, state.views, sources)
+    judging = Judging(place_of(state, beside), stands, GpusOfThisMachine(), settings, chance, NoGoldens())
+    return judging
+
+
+def place_of(state: State, beside: Path) -> Place:
+    """Where runs and judgings live."""
+    return Place(state.state_dir, beside, lease_folder(os.environ), os.environ)
 
 
 def shift_of(state: State, settings: Settings, parts: NightParts, clock: Clock, chance: Chance) -> NightShift:

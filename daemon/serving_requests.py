@@ -11,13 +11,14 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from adaptd.errors import AdaptdError
-from daemon import asking_nights, forgetting, settings_choosing
+from daemon import asking_models, asking_nights, forgetting, settings_choosing
 from daemon.clock_and_chance import Chance, Clock, new_id
 from daemon.main_loop import PASSING
 from daemon.night_parts import NightParts
 from daemon.nights import zone_of
 from daemon.opening import State
 from daemon.settings import Settings
+from daemon.shelves import Shelves
 from daemon.telling import Tell, silent
 
 Request = dict[str, Any]
@@ -110,6 +111,24 @@ def _tune(owner: Owner, request: Request) -> Answer:
     return settings_choosing.take_choice(_place(owner), known, request["chosen"], _id(owner, request))
 
 
+def _models(owner: Owner) -> asking_models.Place:
+    state = owner.state
+    shelves = Shelves(state.state_dir, state.log, state.views, state.sealing, owner.settings.models.keep)
+    return asking_models.Place(state.log, state.views, shelves, owner.chance, owner.clock.now())
+
+
+def _promote(owner: Owner, request: Request) -> Answer:
+    return asking_models.promote(_models(owner), request["model"], request["reason"], _id(owner, request))
+
+
+def _roll_back(owner: Owner, request: Request) -> Answer:
+    return asking_models.roll_back(_models(owner), request["workload"], request["reason"], _id(owner, request))
+
+
+def _pin(owner: Owner, request: Request) -> Answer:
+    return asking_models.pin(_models(owner), request["model"], _id(owner, request), pinned=request["pinned"])
+
+
 TEXT, TEXT_OR_NONE, NUMBER_OR_NONE = (str,), (str, NoneType), (int, NoneType)
 REQUESTS: dict[str, Served] = {
     "forget": Served(_forget, "forgot", {"subject": TEXT}, ("events", "keys", "quarantined")),
@@ -118,6 +137,11 @@ REQUESTS: dict[str, Served] = {
     "pause": Served(_pause, "paused", {"until": NUMBER_OR_NONE, "reason": TEXT_OR_NONE}, ("until", "reason")),
     "resume": Served(_resume, "resumed"),
     "tune": Served(_tune, "settings chosen", {"chosen": (dict,)}, ("workload", "settings", "score")),
+    "promote": Served(_promote, "promoted", {"model": TEXT, "reason": TEXT}, ("workload", "model", "reason")),
+    "rollback": Served(
+        _roll_back, "rolled back", {"workload": TEXT_OR_NONE, "reason": TEXT_OR_NONE}, ("workload", "from", "to")
+    ),
+    "pin": Served(_pin, "pinned", {"model": TEXT, "pinned": (bool,)}, ("workload", "model", "pinned")),
     "cancel": Served(_cancel, "cancelled", {"run": TEXT, "reason": TEXT_OR_NONE}, ("run", "reason")),
 }
 """By the verb that asks."""
