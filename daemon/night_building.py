@@ -22,6 +22,7 @@ from daemon.preparing import Preparing
 from daemon.run_children import RunLog
 from daemon.run_queue import Place, RunQueue
 from daemon.settings import Settings
+from daemon.shelves import JudgesAndKeeps, Shelves
 from daemon.standing import LiveStanding
 from daemon.views.batches import Batches
 from daemon.views.store import Views
@@ -35,7 +36,12 @@ def parts_of(state: State, settings: Settings, config_path: Path | None, clock: 
     folder = beside or state.state_dir
     forms, judges = forming_of(state, settings, folder, chance), judging_of(state, settings, folder, chance)
     queue = queue_of(state, settings, folder, forms, judges, chance)
-    return NightParts(prepares, forms, queue, judges)
+    return NightParts(prepares, forms, queue, JudgesAndKeeps(judges, shelves_of(state, settings)))
+
+
+def shelves_of(state: State, settings: Settings) -> Shelves:
+    """The models of this folder."""
+    return Shelves(state.state_dir, state.log, state.views, state.sealing, settings.models.keep)
 
 
 def forming_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Forming:

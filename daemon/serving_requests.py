@@ -68,8 +68,29 @@ def answer(owner: Owner, request: Request) -> Answer:
 
 
 def _forget(owner: Owner, request: Request) -> Answer:
-    subject: str = request["subject"]
-    return forgetting.forget(owner.state, subject, owner.clock.now(), owner.chance, owner.tell)._asdict()
+    """Also which models learnt from the subject, and with `retrain` a training of their workloads without it."""
+    shelves, subject = _models(owner).shelves, request["subject"]
+    forgotten = forgetting.forget(owner.state, subject, owner.clock.now(), owner.chance, owner.tell)
+    owner.state.views.catch_up()
+    shelves.settle()
+    mark = owner.state.sealing.mark_of(subject)
+    found = shelves.learnt_from(forgetting.pseudonyms_of(owner.state.log, mark))
+    answer = forgotten._asdict() | {"models": [one._asdict() for one in found], "retrained": []}
+    return _retrained(owner, request, answer) if request.get("retrain") else answer
+
+
+def _retrained(owner: Owner, request: Request, answer: Answer) -> Answer:
+    """A training of each workload that is configured still is asked for; that it cannot be now undoes nothing."""
+    configured, retrained, problems = list(owner.settings.workloads), [], list(answer["problems"])
+    names = [name for name in dict.fromkeys(one["workload"] for one in answer["models"]) if name in configured]
+    for name in names:
+        try:
+            asked = asking_nights.ask_training(_place(owner), configured, name, _id(owner, request))
+        except asking_nights.NightsArePaused as error:
+            problems.append(str(error))
+        else:
+            retrained += asked["workloads"]
+    return answer | {"retrained": retrained, "problems": tuple(problems)}
 
 
 def _ask(owner: Owner, request: Request) -> Answer:
