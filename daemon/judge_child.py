@@ -97,6 +97,7 @@ def _judge(folder: JudgeFolder, start: Start, began: float) -> JudgeResult:
         start=start.start,
         state="judged",
         outputs=judged.pool["example"].tolist(),
+        metric=metrics[0].name,
         results=results.write(folder.results),
         metrics=results.figures(metrics),
         latency=None if spec.champion is None else took,

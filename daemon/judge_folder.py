@@ -49,6 +49,7 @@ class JudgeResult(Struct, frozen=True):
     start: int
     state: Literal["judged", "failed"]
     outputs: list[int] = []  # the judge side's, that both answered
+    metric: str | None = None  # the one that is to become better
     results: str | None = None  # the hash of results.npz
     metrics: dict[str, Any] = {}
     latency: dict[str, float] | None = None  # seconds an example

@@ -125,7 +125,7 @@ class Judging:
             yield from self._shelve(workload, run, now)
         standing = self._models.standing(workload)
         model = standing.undecided
-        if model is not None and model.judged is not None:
+        if model is not None and _judged_against(model, standing) is not None:
             yield self._decide(workload, model, standing, now)
         elif model is not None:
             may = allowed.may(workload, self._runs.by_id.get(model.run or ""))
@@ -207,6 +207,7 @@ class Judging:
         spec = folder.judge_spec()
         body = {"workload": workload, "model": model.number, "champion": spec.champion, "run": model.run}
         body |= {"outputs": result.outputs, "golden": spec.golden_version, "results": result.results}
+        body |= {"metric": result.metric}
         body |= {"metrics": result.metrics, "latency": result.latency, "size": result.size, "seconds": result.seconds}
         self._append(CHALLENGER_JUDGED, body, now)
         return f"{workload}: model {model.number} is judged on {len(result.outputs)} examples"
@@ -225,9 +226,7 @@ class Judging:
     def _decision(self, workload: str, model: Model, standing: Standing, now: int) -> tuple[Kind, Body]:
         settings, gate = self.settings.workloads[workload], self.settings.gate
         _, said = described(workload, settings, self._place.beside)
-        told = model.judged
-        if told is not None and told["champion"] != standing.champion:
-            return failed_event(workload, model, standing, "the champion has changed since it was judged")
+        told = _judged_against(model, standing)
         folder = judge_folder(self._place.state_dir, workload, model.number)
         results = None if told is None else Results.read(folder.results, told["results"])
         level = level_of(gate, self._models.taken(), workload, len(self.settings.workloads), now)
@@ -254,3 +253,9 @@ class Judging:
         """Folded at once: what comes next goes by it."""
         self._stands.log.append([own_event(kind, dict(body), now, self._chance)])
         self._stands.views.catch_up()
+
+
+def _judged_against(model: Model, standing: Standing) -> Mapping[str, Any] | None:
+    """How it was judged against the champion of now; another one's answers say nothing of that."""
+    judged = model.judged
+    return judged if judged is not None and judged["champion"] == standing.champion else None

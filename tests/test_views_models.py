@@ -117,10 +117,16 @@ def test_numbers_go_on_from_the_highest():
 
 def test_who_only_looks_reads_one_cell_of_each_workload():
     """Champion and since when, its newest figures, and what was decided last."""
-    view = folded(shelved(0), shelved(1), promoted(1), shelved(2), turned_down(2), ("model_pinned", {"workload": "b"}))
+    metrics = {"all": {"rows": 9, "correct": {"champion": {"mean": 0.5}, "challenger": {"mean": 0.75}}}}
+    judged = "challenger_judged", {"model": 1, "champion": 0, "metric": "correct", "metrics": metrics}
+    events = [shelved(0), shelved(1), judged, promoted(1), shelved(2), turned_down(2)]
+    view = folded(*events, ("model_pinned", {"workload": "b"}))
     cells = view.take_cells()
     short = json.loads(cells["short/support"])
-    assert (short["champion"], short["since"], short["previous"], short["decided"]["model"]) == (1, 1002, 0, 2)
+    assert (short["champion"], short["since"], short["previous"], short["decided"]["model"]) == (1, 1003, 0, 2)
+    assert short["figure"] == {"metric": "correct", "value": 0.75}
+    before = json.loads(folded(shelved(0), shelved(1), judged).take_cells()["short/support"])
+    assert before["figure"] == {"metric": "correct", "value": 0.5}
     assert json.loads(cells["short/b"])["champion"] is None
     assert view.take_cells() == {}
     assert view.workloads() == ["b", "support"]

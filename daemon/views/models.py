@@ -23,7 +23,7 @@ PROMOTED, TURNED_DOWN = "challenger_promoted", "challenger_turned_down"
 ROLLED_BACK, PINNED = "champion_rolled_back", "model_pinned"
 KEPT_OF: Mapping[str, tuple[str, ...]] = {
     SHELVED: ("model", "run", "batch", "hash", "base"),
-    JUDGED: ("model", "champion", "run", "golden", "results", "metrics", "latency", "size", "seconds"),
+    JUDGED: ("model", "champion", "run", "golden", "results", "metric", "metrics", "latency", "size", "seconds"),
     PROMOTED: ("model", "previous", "by", "reason", "level"),
     TURNED_DOWN: ("model", "champion", "level", "failed"),
     ROLLED_BACK: ("from", "to", "reason"),
@@ -235,7 +235,7 @@ class Models:
         return {
             **standing.links,
             "since": champion and champion.since,
-            "judged": champion and champion.judged,
+            "figure": _figure_of(standing),
             "decided": max(decided, key=lambda fact: int(fact["seq"]), default=None),
         }
 
@@ -251,6 +251,18 @@ class Models:
             digest.update(self._outputs[column][order].tobytes())
         digest.update(_text(sorted(self._facts.items())).encode())
         return digest.hexdigest()
+
+
+def _figure_of(standing: Standing) -> Fact | None:
+    """The newest figure that the champion got on all that it was judged on, by the workload's target metric."""
+    judged = (model.judged for model in standing.models.values() if model.judged is not None)
+    mine = [fact for fact in judged if standing.champion in (fact["champion"], fact["model"])]
+    newest = max(mine, key=lambda fact: int(fact["seq"]), default=None)
+    if newest is None or standing.champion is None:
+        return None
+    who = "challenger" if newest["model"] == standing.champion else "champion"
+    told = ((newest["metrics"] or {}).get("all") or {}).get(newest["metric"]) or {}
+    return {"metric": newest["metric"], "value": told[who]["mean"]} if who in told else None
 
 
 def _said(body: Mapping[str, Any]) -> Fact:
