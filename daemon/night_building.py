@@ -11,8 +11,8 @@ from daemon.clock_and_chance import Chance, Clock
 from daemon.device_lease import lease_folder
 from daemon.forgetting import MEMORIES
 from daemon.forming import Forming
+from daemon.golden_keeping import FrozenGoldens
 from daemon.gpus import GpusOfThisMachine
-from daemon.judge_planning import NoGoldens
 from daemon.judging import Judging, Stands
 from daemon.night_parts import NightParts
 from daemon.night_shift import NightShift
@@ -77,7 +77,8 @@ def judging_of(state: State, settings: Settings, beside: Path, chance: Chance) -
     """Who judges and decides what the runs of this folder leave."""
     sources = Sources(state.state_dir, state.log, state.sealing, lambda: judging.settings)
     stands = Stands(state.log, state.views, sources)
-    judging = Judging(place_of(state, beside), stands, GpusOfThisMachine(), settings, chance, NoGoldens())
+    goldens = FrozenGoldens(state.views, sources, lambda name: judging.settings.workloads[name].artifact_types)
+    judging = Judging(place_of(state, beside), stands, GpusOfThisMachine(), settings, chance, goldens)
     return judging
 
 

@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from adaptd.errors import AdaptdError
-from daemon import asking_models, asking_nights, forgetting, settings_choosing
+from daemon import asking_models, asking_nights, forgetting, golden_keeping, settings_choosing
 from daemon.clock_and_chance import Chance, Clock, new_id
 from daemon.main_loop import PASSING
 from daemon.night_parts import NightParts
@@ -150,6 +150,24 @@ def _pin(owner: Owner, request: Request) -> Answer:
     return asking_models.pin(_models(owner), request["model"], _id(owner, request), pinned=request["pinned"])
 
 
+def _goldens(owner: Owner) -> golden_keeping.Place:
+    state, rules = owner.state, owner.state.intake.rules
+    now, all_sealed = owner.clock.now(), rules.encrypt == "all"
+    return golden_keeping.Place(state.log, state.views, state.sealing, owner.chance, now, all_sealed, rules.redact)
+
+
+def _golden_import(owner: Owner, request: Request) -> Answer:
+    return golden_keeping.record(_goldens(owner), request["set"], request["rows"])
+
+
+def _golden_freeze(owner: Owner, request: Request) -> Answer:
+    return golden_keeping.freeze(_goldens(owner), request["set"], _id(owner, request))
+
+
+def _golden_retire(owner: Owner, request: Request) -> Answer:
+    return golden_keeping.retire(_goldens(owner), request["set"], _id(owner, request))
+
+
 TEXT, TEXT_OR_NONE, NUMBER_OR_NONE = (str,), (str, NoneType), (int, NoneType)
 REQUESTS: dict[str, Served] = {
     "forget": Served(_forget, "forgot", {"subject": TEXT}, ("events", "keys", "quarantined")),
@@ -163,6 +181,11 @@ REQUESTS: dict[str, Served] = {
         _roll_back, "rolled back", {"workload": TEXT_OR_NONE, "reason": TEXT_OR_NONE}, ("workload", "from", "to")
     ),
     "pin": Served(_pin, "pinned", {"model": TEXT, "pinned": (bool,)}, ("workload", "model", "pinned")),
+    "golden import": Served(
+        _golden_import, "golden examples recorded", {"set": TEXT, "rows": (list,)}, ("set", "recorded", "known")
+    ),
+    "golden freeze": Served(_golden_freeze, "golden set frozen", {"set": TEXT}, ("set", "version", "rows")),
+    "golden retire": Served(_golden_retire, "golden set retired", {"set": TEXT}, ("set",)),
     "cancel": Served(_cancel, "cancelled", {"run": TEXT, "reason": TEXT_OR_NONE}, ("run", "reason")),
 }
 """By the verb that asks."""

@@ -35,6 +35,7 @@ READING = {
     "feedback show": ["fb-1"],
     "runs list": [],
     "models list": [],
+    "golden list": [],
     "why": ["out-1"],
     "batch list": [],
     "batch preview": [],

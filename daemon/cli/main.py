@@ -47,6 +47,7 @@ VERBS = {
     ),
     "runs": ("daemon.cli.runs", "what was trained, is, and will be: list, show, logs, compare"),
     "models": ("daemon.cli.models", "the shelf: which model is in use, promote, roll back, compare"),
+    "golden": ("daemon.cli.golden", "examples to judge by that nothing learns from: import, freeze, list"),
     "why": ("daemon.cli.why", "what came of feedback, and what a model came from"),
     "doctor": ("daemon.cli.examining", "look for what may be wrong, and say what to do about it"),
     "bugreport": ("daemon.cli.reporting", "what to send to adaptd's authors; no texts in it"),

@@ -22,11 +22,12 @@ def add_why(parser: argparse.ArgumentParser) -> None:
     """The options of `why`."""
     parser.epilog = (
         "examples:\n  adaptd why fb-1                     what came of this feedback\n"
-        "  adaptd why support/3                what this model came from, and why it is in use\n"
+        "  adaptd why support/3                what this model came from\n"
         "  adaptd why batch 7\n  adaptd why run-0007 --most 50\n\n"
         "Why an example is not learnt yet: `adaptd batch explain`."
     )
-    parser.add_argument("what", metavar="WHAT", nargs="+", help="an event by id or number, batch 7, run 7, support/3")
+    parser.add_argument("what", metavar="WHAT", help="an event by id or number, or support/3; or batch, run, model")
+    parser.add_argument("number", metavar="N", nargs="?", help="which batch, run or model")
     parser.add_argument("--most", metavar="N", type=int, default=5, help="so many of what is many, 5 without it")
     parser.add_argument("--json", action="store_true", help="as one JSON document, adaptd.why/1")
     add_config(parser)
@@ -41,7 +42,7 @@ def why(options: argparse.Namespace) -> int:
 
     if options.most < 1:
         raise Usage(f"why: --most: {options.most}, expected at least 1")
-    asked = _asked(options.what)
+    asked = _asked(options.what, options.number)
     with progress() as tell, model_tellings(find(options.config).state_dir, tell) as tellings:
         step = Explaining(tellings, options.most).why(asked)
     if options.json:
@@ -52,13 +53,13 @@ def why(options: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(words: list[str]) -> str:
+def _asked(what: str, number: str | None) -> str:
     """`batch 7` as `batch-7`; an id is one word."""
-    if len(words) == 1:
-        return words[0]
-    if len(words) == 2 and words[0] in KINDS:
-        return words[1] if "/" in words[1] else f"{words[0]}-{words[1].removeprefix(words[0] + '-')}"
-    raise Usage(f"why: {' '.join(words)!r}: expected one id, or {', '.join(KINDS)} and a number")
+    if number is None:
+        return what
+    if what not in KINDS:
+        raise Usage(f"why: '{what} {number}': expected one id, or {', '.join(KINDS)} and a number")
+    return number if "/" in number else f"{what}-{number.removeprefix(what + '-')}"
 
 
 def _document(step: Step) -> dict[str, Any]:
