@@ -53,18 +53,9 @@ READING = {
 }
 """How verbs that take --json and add nothing to the log are called; those that record have tests of their own."""
 RECORDING = {"record-feedback", "feedback amend", "feedback retract", "forget", "restore"}
-RECORDING |= {
-    "models promote",
-    "models rollback",
-    "models pin",
-    "models unpin",
-    "tune",
-    "train now",
-    "pause",
-    "resume",
-    "cancel",
-    "ask",
-}
+RECORDING |= {f"golden {verb}" for verb in ("import", "freeze", "retire")}
+RECORDING |= {f"models {verb}" for verb in ("promote", "rollback", "pin", "unpin")}
+RECORDING |= {"tune", "train now", "pause", "resume", "cancel", "ask"}
 WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check"}
 """They work where there is no configuration yet; tests/test_cli_plugins.py reads their JSON."""
 OF_RUNS = {"runs show", "runs compare"}
