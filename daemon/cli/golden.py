@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daemon.cli.main import Usage, add_config
 from daemon.cli.printing import count_of, harmless, in_columns, line_width, print_json, say
-
-if TYPE_CHECKING:
-    from daemon.views.golden import GoldenSet
 
 HEAD = ("set", "version", "examples", "not frozen", "frozen (UTC)")
 DEFAULT = "default"
@@ -110,9 +107,11 @@ def _retire(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
+    from adaptd.locating import find
+    from daemon.golden_telling import golden_sets
     from daemon.moments import moment_of, short_moment_of
 
-    found = _found(options)
+    found = golden_sets(find(options.config).state_dir)
     if options.json:
         sets = [
             {"set": one.name, "version": one.version, "examples": len(one.frozen), "new": one.new}
@@ -131,22 +130,3 @@ def _list(options: argparse.Namespace) -> int:
     if not found:
         say("adaptd: no golden set yet. `adaptd golden import FILE` begins one.")
     return 0
-
-
-def _found(options: argparse.Namespace) -> list[GoldenSet]:
-    """The sets as of the log's head."""
-    from pathlib import Path
-
-    from adaptd.locating import find
-    from daemon.event_reading import EventReader
-    from daemon.views.golden import Golden
-    from daemon.views.reading import at_head
-
-    state_dir = Path(find(options.config).state_dir)
-    reader = EventReader.open(state_dir)
-    try:
-        (view,) = at_head(reader.log, state_dir / "views.db", [Golden])
-    finally:
-        reader.close()
-    assert isinstance(view, Golden), view
-    return [view.of(name) for name in view.names()]
