@@ -72,8 +72,8 @@ def test_the_check_as_json(folder, capsys, monkeypatch):
                 "column": 2,
                 "variable": None,
                 "words": "",
-                "told": "config.toml:2:2: logs: expected one of the tables adaptd, device, embeddings, gate, intake, log, "
-                "models, night, privacy, runs, sides, workloads, found an unknown key, did you mean log?",
+                "told": "config.toml:2:2: logs: expected one of the tables adaptd, device, embeddings, gate, intake, "
+                "log, models, night, privacy, runs, sides, workloads, found an unknown key, did you mean log?",
             },
             {
                 "key": "log.durability",
