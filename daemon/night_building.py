@@ -14,6 +14,7 @@ from daemon.forming import Forming
 from daemon.golden_keeping import FrozenGoldens
 from daemon.gpus import GpusOfThisMachine
 from daemon.judging import Judging, Stands
+from daemon.model_beginning import Beginning
 from daemon.night_parts import NightParts
 from daemon.night_shift import NightShift
 from daemon.opening import State
@@ -35,7 +36,7 @@ def parts_of(state: State, settings: Settings, config_path: Path | None, clock: 
     prepares = Preparing(state.state_dir, state.log, settings.embeddings.model, beside=beside)
     folder = beside or state.state_dir
     forms, judges = forming_of(state, settings, folder, chance), judging_of(state, settings, folder, chance)
-    queue = queue_of(state, settings, folder, forms, judges, chance)
+    queue = queue_of(state, settings, folder, forms, chance)
     return NightParts(prepares, forms, queue, JudgesAndKeeps(judges, shelves_of(state, settings)))
 
 
@@ -65,12 +66,11 @@ class FormedBatches(NamedTuple):
         return self.forming.rebuild(number)
 
 
-def queue_of(
-    state: State, settings: Settings, beside: Path, forming: Forming, judging: Judging, chance: Chance
-) -> RunQueue:
+def queue_of(state: State, settings: Settings, beside: Path, forming: Forming, chance: Chance) -> RunQueue:
     """The runs of this folder, on the devices of this machine."""
     log, batches = RunLog(state.log, state.views, chance), FormedBatches(state.views, forming)
-    return RunQueue(place_of(state, beside), log, batches, GpusOfThisMachine(), settings, judging.champion)
+    begins = Beginning(state.log, state.views, shelves_of(state, settings))
+    return RunQueue(place_of(state, beside), log, batches, GpusOfThisMachine(), settings, begins)
 
 
 def judging_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Judging:

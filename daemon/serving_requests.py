@@ -14,6 +14,7 @@ from adaptd.errors import AdaptdError
 from daemon import asking_models, asking_nights, forgetting, golden_keeping, settings_choosing
 from daemon.clock_and_chance import Chance, Clock, new_id
 from daemon.main_loop import PASSING
+from daemon.model_beginning import WITHOUT
 from daemon.night_parts import NightParts
 from daemon.nights import zone_of
 from daemon.opening import State
@@ -85,7 +86,8 @@ def _retrained(owner: Owner, request: Request, answer: Answer) -> Answer:
     names = [name for name in dict.fromkeys(one["workload"] for one in answer["models"]) if name in configured]
     for name in names:
         try:
-            asked = asking_nights.ask_training(_place(owner), configured, name, _id(owner, request))
+            place, told = _place(owner), {WITHOUT: True}
+            asked = asking_nights.ask_training(place, configured, name, _id(owner, request), told=told)
         except asking_nights.NightsArePaused as error:
             problems.append(str(error))
         else:

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from daemon import forgetting
 from daemon.cli import main as cli
+from daemon.model_beginning import Beginning
 from tests.intake_world import output
 from tests.model_world import PROMOTED, TURNED_DOWN, World
 
@@ -31,6 +33,7 @@ def asked(folder):
     world = World(folder)
     bodies = world.events("training_asked")
     world.close()
+    assert all(body["without_forgotten"] for body in bodies)
     return [body["workload"] for body in bodies]
 
 
@@ -76,3 +79,45 @@ def test_somebody_from_whom_nothing_was_learnt_concerns_no_model(folder, capsys)
     assert cli.main(["forget", "carol", "--yes", "--retrain", "--json"]) == cli.OK
     told = json.loads(capsys.readouterr().out)
     assert (told["models"], told["retrained"]) == ([], [])
+
+
+# What the training that was asked for begins from
+
+
+@pytest.fixture
+def world(tmp_path):
+    """Model 0 clean, model 1 from bob, model 2 from alice and on 1, all once champions."""
+    made = World(tmp_path)
+    alices, bobs = (made.send(output(name, input=name, subject=name)) for name in ("alice", "bob"))
+    made.shelve(0)
+    made.shelve(1, base=0, outputs=bobs, decided=PROMOTED)
+    made.shelve(2, base=1, outputs=alices, decided=PROMOTED)
+    forgetting.forget(made.state, "alice", made.clock.now(), made.chance)
+    made.state.views.catch_up()
+    yield made
+    made.close()
+
+
+def begins(world, batch):
+    path = Beginning(world.state.log, world.state.views, world.shelves())(world.told(batch))
+    return None if path is None else path.name
+
+
+def test_only_what_was_asked_for_so_begins_from_an_untouched_model(world):
+    """The newest champion that learnt nothing from anybody forgotten; the batch after it begins from the champion."""
+    world.say("training_asked", workload="support")
+    world.batch(3, [])
+    assert begins(world, 3) == "0002"
+    world.say("training_asked", workload="support", without_forgotten=True)
+    world.batch(4, [])
+    world.batch(5, [])
+    assert [begins(world, batch) for batch in (3, 4, 5)] == ["0002", "0001", "0002"]
+
+
+def test_where_all_learnt_from_somebody_forgotten_it_begins_anew(world):
+    """From the base model of config.toml, or from nothing; a folder that is gone is none."""
+    world.say("training_asked", workload="support", without_forgotten=True)
+    world.batch(3, [])
+    for number in (1, 0):
+        world.shelves().of("support").remove(number)
+    assert begins(world, 3) is None
