@@ -30,6 +30,7 @@ DAY = 86_400.0
 PATIENCE_SECONDS = 60
 NIGHT = SimpleNamespace(date=None)  # only that there is one counts here
 CONFIG = """
+[adaptd]
 [device]
 use = "cpu"
 [embeddings]
@@ -127,6 +128,7 @@ class World:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         self.clock, self.chance, self.goldens = StoppedClock(NOW), SeededChance(1), NoGoldens()
+        (self.folder / "config.toml").write_text(config)
         self.settings = settings_of(config, self.folder / "config.toml")
         self.runs = self.rated = 0
         self.told = []

@@ -36,6 +36,7 @@ READING = {
     "runs list": [],
     "models list": [],
     "golden list": [],
+    "gate show": [],
     "why": ["out-1"],
     "batch list": [],
     "batch preview": [],
@@ -60,8 +61,8 @@ WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check"}
 """They work where there is no configuration yet; tests/test_cli_plugins.py reads their JSON."""
 OF_RUNS = {"runs show", "runs compare"}
 """They need runs; tests/test_cli_runs.py reads their JSON."""
-OF_MODELS = {f"models {verb}" for verb in ("show", "card", "diff", "path", "export")}
-"""They need models; tests/test_cli_models.py reads their JSON."""
+OF_MODELS = {"gate explain", *(f"models {verb}" for verb in ("show", "card", "diff", "path", "export"))}
+"""They need models; tests/test_cli_models.py and test_cli_gate.py read their JSON."""
 
 
 def parsers():
