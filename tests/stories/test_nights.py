@@ -205,7 +205,7 @@ def with_a_throwing_stage(place, tell, story, on_error):
 
 # What becomes of the models
 
-RATED = CONFIG.replace("epochs = 4", "epochs = 30") + 'ratings = "all"\n[gate]\njudge_wanted = 20\n'
+RATED = CONFIG + 'ratings = "all"\n[gate]\njudge_wanted = 20\n'
 FAILS_TO_JUDGE = '''
 """The tiny classifier, with a mistake in how it is judged."""
 from plugins.workloads.tiny_classifier import TinyClassifier
@@ -227,7 +227,9 @@ def test_feedback_becomes_a_promoted_model_and_a_worse_one_is_turned_down(place,
     assert told["kinds"] == ["model_shelved", "challenger_judged", "challenger_promoted"], told["decided"]
     assert told["links"] == {"champion": "0001"}
     assert told["bases"] == [None]
-    ruined = RATED.replace("epochs = 30", "epochs = 30, learning_rate = 3.0, patience = 1000, weight_decay = 0.3")
+    ruined = RATED.replace(
+        "epochs = 30, batch_size = 8", "epochs = 30, batch_size = 32, learning_rate = 3.0, patience = 1000"
+    )
     (place / "config.toml").write_text(ruined)
     told = tell("judged_again", place, 12)
     assert [kind for kind, _ in told["decided"]] == ["challenger_promoted", "challenger_turned_down"]
