@@ -23,7 +23,9 @@ from daemon.run_children import RunLog
 from daemon.run_queue import Place, RunQueue
 from daemon.settings import Settings
 from daemon.standing import LiveStanding
+from daemon.tuning_nights import TuningNights
 from daemon.views.batches import Batches
+from daemon.views.chosen import Chosen
 from daemon.views.store import Views
 
 
@@ -35,7 +37,19 @@ def parts_of(state: State, settings: Settings, config_path: Path | None, clock: 
     folder = beside or state.state_dir
     forms, judges = forming_of(state, settings, folder, chance), judging_of(state, settings, folder, chance)
     queue = queue_of(state, settings, folder, forms, judges, chance)
-    return NightParts(prepares, forms, queue, judges)
+    return NightParts(prepares, forms, queue, judges, tuning_of(state, settings, config_path))
+
+
+def tuning_of(state: State, settings: Settings, config_path: Path | None) -> TuningNights | None:
+    """Who searches settings at night; nobody where there is no config.toml that a child could read."""
+    if config_path is None:
+        return None
+
+    def chosen_at(workload: str) -> int:
+        newest = state.views.of(Chosen).newest(workload, None)
+        return 0 if newest is None else int(newest["at"])
+
+    return TuningNights(state.state_dir, config_path, settings, os.environ, chosen_at)
 
 
 def forming_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Forming:

@@ -151,7 +151,7 @@ def told_of(world):
         "failed_stages": [body for _, body in world.events("stage_failed")],
         "not_formed": [body["reason"] for _, body in world.events("batch_not_formed")],
         "models": [body["model_hash"] for _, body in world.events("run_finished")],
-        "accuracy": [body["metrics"].get("accuracy") for _, body in world.events("run_finished")],
+        "accuracy": [body["metrics"].get("correct") for _, body in world.events("run_finished")],
         "replay_equal": digests == rebuild_digests(world.state.log),
         "verified": world.state.log.verify().ok,
         "listed": len(world.state.views.of(Batches).listed()),
