@@ -22,7 +22,7 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n  adaptd gate explain run-0007         why what it left was promoted or not\n"
         "  adaptd gate explain support/3\n  adaptd gate explain 3 --json | jq .clauses\n"
-        "  adaptd gate show                     the budget, and what could be judged fairly"
+        "  adaptd gate show                     the budget, and fair examples so far"
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, dest="verb")
     explain = verbs.add_parser("explain", help="why a model was promoted or not, with everything that was looked at")
