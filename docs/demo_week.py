@@ -2,7 +2,7 @@
 
 The days are told by a stopped clock; log, batches, training, judging, gate and shelf are the real ones. People sort
 tickets into ten drawers and correct the model where it is wrong. On the fifth day somebody breaks the training
-settings, and the run of that night is ended by its own health. At the end somebody rolls back all the same, and asks why.
+settings, and a health rule ends the run of that night. At the end somebody rolls back all the same, and asks why.
 """
 
 from __future__ import annotations

@@ -221,15 +221,13 @@ WORKLOAD = Fails
 
 
 def test_feedback_becomes_a_promoted_model_and_a_worse_one_is_turned_down(place, tell):
-    """The second run begins from the champion, learns with settings that ruin it, and stays on the shelf."""
+    """The second run begins from the champion, has settings that can learn nothing, and stays on the shelf."""
     (place / "config.toml").write_text(RATED)
     told = tell("judged", place)
     assert told["kinds"] == ["model_shelved", "challenger_judged", "challenger_promoted"], told["decided"]
     assert told["links"] == {"champion": "0001"}
     assert told["bases"] == [None]
-    ruined = RATED.replace(
-        "epochs = 30, batch_size = 8", "epochs = 30, batch_size = 32, learning_rate = 3.0, patience = 1000"
-    )
+    ruined = RATED.replace("epochs = 30", "epochs = 0.1, features = 16, hidden = 1")
     (place / "config.toml").write_text(ruined)
     told = tell("judged_again", place, 12)
     assert [kind for kind, _ in told["decided"]] == ["challenger_promoted", "challenger_turned_down"]
