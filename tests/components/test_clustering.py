@@ -74,7 +74,7 @@ def test_clusters_along_the_main_directions_are_nearly_as_tight_as_with_all_numb
 
 
 def test_the_main_directions_are_those_in_which_the_rows_are_long():
-    """Of rows that lie in a plane, two directions keep all distances; with as many as there are, rows stay as they are."""
+    """Of rows in a plane, two directions keep all distances; with as many as there are, rows stay as they are."""
     plane = some_rows(3, rows=40, width=2) @ np.linalg.qr(some_rows(4, rows=7, width=2))[0].T
     kept = along_main_directions(plane, 2)
     assert np.allclose(squared_distances(kept, kept), squared_distances(plane, plane), atol=1e-4)
