@@ -17,12 +17,14 @@ unit vectors that orders rows as the cosine does).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from components.side_by_side import side_by_side
 
 Rows = NDArray[Any]  # float16 or float32, in memory or mapped
 Floats = NDArray[np.float32]
@@ -105,17 +107,21 @@ def nearest(rows: Rows, centres: Floats) -> tuple[Places, Floats]:
     half = 0.5 * _squares(centres)
     turned = np.ascontiguousarray(centres.T)
     size = min(len(rows), max(1, _PRODUCT // max(1, len(centres))))
-    # the same memory for every block: fresh pages for each cost as much as the conversion that fills them
-    wide, product = np.empty((size, centres.shape[1]), np.float32), np.empty((size, len(centres)), np.float32)
-    for start in range(0, len(rows), size):
-        at = slice(start, min(start + size, len(rows)))
-        block, near = wide[: at.stop - start], product[: at.stop - start]
-        np.copyto(block, rows[at])
-        np.matmul(block, turned, out=near)  # (rows of the block, centres)
-        near -= half
-        best = near.argmax(axis=1)
-        of_row[at] = best
-        distances[at] = _squares(block) - 2 * near[np.arange(len(block)), best]
+
+    def search(starts: Sequence[int]) -> None:
+        # the same memory for every block: fresh pages for each cost as much as the conversion that fills them
+        wide, product = np.empty((size, centres.shape[1]), np.float32), np.empty((size, len(centres)), np.float32)
+        for start in starts:
+            at = slice(start, min(start + size, len(rows)))
+            block, near = wide[: at.stop - start], product[: at.stop - start]
+            np.copyto(block, rows[at])
+            np.matmul(block, turned, out=near)  # (rows of the block, centres)
+            near -= half
+            best = near.argmax(axis=1)
+            of_row[at] = best
+            distances[at] = _squares(block) - 2 * near[np.arange(len(block)), best]
+
+    side_by_side(search, range(0, len(rows), max(1, size)))
     return of_row, np.maximum(distances, 0)
 
 
