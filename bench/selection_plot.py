@@ -22,7 +22,7 @@ def draw(result: dict[str, Any], path: Path) -> str:
     for name in ("shortlist", "all rows"):
         seconds = [ways[name]["cpu_seconds"]["median"] for ways in result["sizes"].values()]
         panel.plot(sizes, seconds, marker="o", markersize=3, linewidth=2.2, label=name)
-    for name, one in result["peers"].items():
+    for name, one in [(name, one) for name, one in result["peers"].items() if one["tried"]]:
         rows, seconds = ([point[what] for point in one["tried"]] for what in ("rows", "cpu_seconds"))
         panel.plot(rows, seconds, marker=".", linewidth=0.9, label=name)
     panel.set(xscale="log", yscale="log", xlabel="rows in the pool", ylabel="CPU seconds")

@@ -19,10 +19,10 @@ from daemon.night_settings import WorkloadSettings
 from tests.run_world import Config, World
 
 YIELDS = 100
-CHILDREN = 24
+CHILDREN = 20
 MOST_SECONDS = 2.0
 SIZES = {"tiny (17k parameters)": (512, 32), "small (4.2M parameters)": (2048, 2048)}
-STEPS = {"steps": 900, "every": 100, "pause": 0.01}
+STEPS = {"steps": 700, "every": 100, "pause": 0.01}
 
 
 def in_process(width, hidden, yields):
@@ -47,7 +47,9 @@ def in_process(width, hidden, yields):
         collate=lambda rows, _rng: rows,
         losses=lambda net, rows, _part: {"square": (net(x[rows])[:, 0] - y[rows]).square()},
     )
-    plan = Plan(max_steps=4 * yields, batch_size=8, learning_rate=1e-3)
+    plan = Plan(
+        max_steps=4 * yields, batch_size=8, learning_rate=1e-5
+    )  # so low that it goes on for as long as is needed
     rng, saving, times = random.Random(5), [], []
     save = checkpoints.save
 

@@ -187,7 +187,7 @@ class _Folder:
     def _loaded(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        with _no_progress_bar():
+        with no_progress_bar():
             return SentenceTransformer(
                 str(self._folder),
                 device=self._device,
@@ -203,7 +203,7 @@ class _Folder:
         """Settings, words and weights, in the folder and in its modules' folders, by their names within it."""
         folders = {self._folder, *(self._folder / str(module.get("path", "")) for module in self._modules())}
         files = {file for folder in folders if folder.is_dir() for file in folder.iterdir() if file.suffix in _READ}
-        return sorted(file.relative_to(self._folder).as_posix() for file in files)
+        return sorted(file.relative_to(self._folder).as_posix() for file in files if not file.name.startswith(_OURS))
 
     def _told_dimension(self) -> int | None:
         """The dimension as the usual three modules tell it, so that a full cache needs no model; else None."""
@@ -228,6 +228,7 @@ class _Folder:
                 )
 
 
+_OURS: Final = "adaptd-"  # what the daemon puts beside a model: no vector hangs on it
 _READ: Final = (".json", ".txt", ".model", ".safetensors")
 
 
@@ -279,7 +280,7 @@ def _file_hash(path: Path) -> str:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Loading is silent, and bars are afterwards as they were."""
     from transformers.utils import logging
 

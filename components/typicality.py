@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.clustering import Clusters, Floats, Places, Rows, groups, kmeans, squared_distances
+from components.side_by_side import in_one_thread
 
 NEIGHBOURS = 20  # the paper's
 MOST_CLUSTERS = 600  # with more, a step on 15,000 rows takes longer than training on its labels
@@ -83,19 +84,20 @@ def most_typical(
     labels = np.bincount(clusters.of_row[labelled], minlength=len(sizes))
     turns = _turns(labels, sizes - labels, budget)
     parts = []
-    for cluster in np.flatnonzero(turns).tolist():
-        members = order[starts[cluster] : starts[cluster + 1]]
-        wanted = int(turns[cluster])
-        if len(members) <= max(all_pairs_up_to, wanted):
-            worth = typicality(np.asarray(embeddings[members], dtype=np.float32))
-            free = np.flatnonzero(~taken[members])
-            members, worth = members[free], worth[free]
-        else:
-            near = members[np.argsort(clusters.distances[members], kind="stable")]
-            members = near[~taken[near]][: max(_CANDIDATES, wanted)]
-            worth = _elected(embeddings, members, near)
-        best = np.argsort(-worth, kind="stable")[:wanted]
-        parts.append((members[best], worth[best], cluster, labels[cluster] + np.arange(len(best))))
+    with in_one_thread():  # a thousand small products: beside other work, sharing them took seconds
+        for cluster in np.flatnonzero(turns).tolist():
+            members = order[starts[cluster] : starts[cluster + 1]]
+            wanted = int(turns[cluster])
+            if len(members) <= max(all_pairs_up_to, wanted):
+                worth = typicality(np.asarray(embeddings[members], dtype=np.float32))
+                free = np.flatnonzero(~taken[members])
+                members, worth = members[free], worth[free]
+            else:
+                near = members[np.argsort(clusters.distances[members], kind="stable")]
+                members = near[~taken[near]][: max(_CANDIDATES, wanted)]
+                worth = _elected(embeddings, members, near)
+            best = np.argsort(-worth, kind="stable")[:wanted]
+            parts.append((members[best], worth[best], cluster, labels[cluster] + np.arange(len(best))))
     rows = np.concatenate([part[0] for part in parts])
     worths = np.concatenate([part[1] for part in parts])
     turn = np.concatenate([part[3] for part in parts])

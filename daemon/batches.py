@@ -40,11 +40,6 @@ class FormedBatch(NamedTuple):
         return str(self.body["workload"])
 
 
-def batch_name(number: int) -> str:
-    """How a batch is called in names of files."""
-    return f"batch-{number:04d}"
-
-
 def seed_of(salt: bytes, workload: str, number: int) -> int:
     """The chance of one batch, which nobody outside the log can foresee."""
     return int.from_bytes(blake2b(f"{workload}\0{number}".encode(), key=salt, digest_size=7).digest())

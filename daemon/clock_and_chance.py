@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 import time
 from hashlib import blake2b
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 MICROSECONDS = 1_000_000
 
@@ -67,6 +70,13 @@ class SeededChance:
             self._drawn += 1
             found += blake2b(b"%d/%d" % (self._seed, self._drawn)).digest()
         return found[:count]
+
+
+def seeded_rng(*seed: int) -> Generator:
+    """Numbers by chance, the same ones for the same seed: for batches, runs and searches, whose seeds the log knows."""
+    from numpy.random import default_rng
+
+    return default_rng(seed)
 
 
 def new_id(now: int, chance: Chance) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from components.promotion_statistics import lower_bound, mcnemar_mid_p, sign_flip_p, smallest_gain
@@ -106,7 +107,7 @@ class Decision:
     evidence: Mapping[str, Any]
 
 
-def decide(case: Case, policy: Policy, rng: np.random.Generator) -> Decision:
+def decide(case: Case, policy: Policy, rng: Generator) -> Decision:
     """What becomes of the challenger. Raises nothing: evidence that cannot be meant is turned down, and says so."""
     wrong = next(_unusable(case), None)
     if wrong is not None:
@@ -117,7 +118,7 @@ def decide(case: Case, policy: Policy, rng: np.random.Generator) -> Decision:
     return Decision(verdict, _sentence(verdict, clauses, case), clauses, _evidence(case))
 
 
-def _clauses(case: Case, policy: Policy, rng: np.random.Generator) -> Iterator[Clause]:
+def _clauses(case: Case, policy: Policy, rng: Generator) -> Iterator[Clause]:
     yield _enough(case, policy)
     yield _better(case, rng)
     shown = case.judged.of(case.judged.fair) if case.judged.fair.any() else case.judged
@@ -167,7 +168,7 @@ def _enough(case: Case, policy: Policy) -> Clause:
     return Clause("enough", fair >= policy.judge_wanted, words, {"fair": fair, "wanted": policy.judge_wanted})
 
 
-def _better(case: Case, rng: np.random.Generator) -> Clause:
+def _better(case: Case, rng: Generator) -> Clause:
     """Superiority on the target metric, on fair evidence alone."""
     fair = case.judged.of(case.judged.fair)
     gains, chance = fair.gains, _chance_of(fair, case.level, rng)
@@ -187,7 +188,7 @@ def _better(case: Case, rng: np.random.Generator) -> Clause:
     return Clause("better", len(gains) > 0 and gain > 0 and chance <= case.level, words, figures)
 
 
-def _chance_of(fair: Answers, level: float, rng: np.random.Generator) -> float:
+def _chance_of(fair: Answers, level: float, rng: Generator) -> float:
     """The chance of as much if the challenger were no better; 1 without any answers."""
     if not len(fair):
         return 1.0
@@ -214,7 +215,7 @@ def _slices(answers: Answers, policy: Policy) -> Iterator[Clause]:
         yield _not_worse(f"type {name}", answers.of(names == name), policy)
     pooled = np.isin(names, small)
     if pooled.any():
-        yield _not_worse(f"{OTHER} ({len(small)} types)", answers.of(pooled), policy)
+        yield _not_worse(f"{OTHER} ({len(small)} type{'s' if len(small) > 1 else ''})", answers.of(pooled), policy)
 
 
 def _not_worse(name: str, answers: Answers, policy: Policy) -> Clause:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 FLOORS = ("adaptd", "daemon", "components", "plugins")
 WITH_CODE_OF_ITS_OWN = "adaptd"  # the one floor with an __init__.py; one in another floor is somebody else's
+DEPTH_OF_PLUGINS = 2  # plugins.workloads.NAME may be a folder with an __init__.py
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -67,8 +68,11 @@ def _strangers_below(package: str, entry: str, folder: str, path: list[str]) -> 
 
 
 def _is_ours(name: str, folder: str, spec: ModuleSpec) -> bool:
+    has_init = _same(spec.origin or "", os.path.join(folder, "__init__.py"))
     if name.partition(".")[0] == WITH_CODE_OF_ITS_OWN:
-        return _same(spec.origin or "", os.path.join(folder, "__init__.py"))
+        return has_init
+    if has_init and name.count(".") >= DEPTH_OF_PLUGINS:
+        return True
     return spec.origin is None and any(_same(part, folder) for part in spec.submodule_search_locations or ())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,8 +62,3 @@ def affected(models: Models, batches: Batches, outputs: Ints) -> Iterator[Affect
             count = lineage.learnt_of(number, outputs)
             if count:
                 yield Affected(workload, number, model.state, count)
-
-
-def told(found: Affected) -> dict[str, Any]:
-    """As an answer has it."""
-    return found._asdict()

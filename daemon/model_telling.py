@@ -80,10 +80,14 @@ class ModelTellings:
         forgotten = Lineage(self.batches, standing).learnt_of(number, self.forgotten)
         return ModelTold(workload, standing.models[number], str(path) if there else None, size, forgotten)
 
+    @property
+    def source(self) -> Source:
+        """What cards are written from."""
+        return Source(self.reader.log, self.runs, self.batches, self.forgotten)
+
     def card(self, told: ModelTold) -> dict[str, Any]:
         """Everything that is known of it."""
-        source = Source(self.reader.log, self.runs, self.batches, self.forgotten)
-        return card_of(source, told.workload, self.models.standing(told.workload), told.model.number)
+        return card_of(self.source, told.workload, self.models.standing(told.workload), told.model.number)
 
     def readme(self, told: ModelTold) -> str:
         """The same for people."""

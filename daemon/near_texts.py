@@ -13,12 +13,13 @@ made it known; so what belonged together at an earlier place in the log can be t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.near_duplicates import connected, signatures
+from components.near_duplicates import HASHES, connected, signatures
 from daemon.views.key_index import UNKNOWN, KeyIndex
 
 Ints = NDArray[np.int64]
@@ -27,6 +28,8 @@ BANDS, IN_A_BAND = 25, 5
 NO_TEXT = -1
 _BLOCK = 1 << 16  # texts looked through at once
 _PAIRS_AT_ONCE = 1 << 20
+_MOST_TEXTS = 1 << 32
+_NO_PAIRS = np.empty(0, np.int64)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 EDGE = np.dtype([("seq", "<i8"), ("newer", "<i4"), ("older", "<i4")])
@@ -93,30 +96,34 @@ class NearTexts:
         self._written = written
 
     def _joined(self, new: Written, seqs: Ints, start: int) -> NDArray[np.void]:
+        """One pair for each group of texts before it that a new text is near to: from then on all are one group."""
         self._label = np.concatenate((self._label, np.arange(start, start + len(new.keys))))
-        root = _Roots(self._label)
-        edges = [
-            (int(seqs[newer]), start + newer, older)
-            for newer, older in self._near_pairs(new, start)
-            if root.join(start + newer, older)
-        ]
-        self._label = root.labels()
+        newer, older = self._near_pairs(new, start)
+        edges = []
+        for first, end in pairwise(np.append(np.flatnonzero(np.diff(newer, prepend=-1)), len(newer)).tolist()):
+            text = int(newer[first])
+            for root in np.unique(_roots(self._label, older[first:end])).tolist():
+                mine = int(_roots(self._label, np.array([start + text]))[0])
+                if root != mine:
+                    edges.append((int(seqs[text]), start + text, root))
+                    self._label[max(root, mine)] = min(root, mine)
+        self._label = _roots(self._label, np.arange(len(self._label)))
         return np.array(edges, EDGE)
 
-    def _near_pairs(self, new: Written, start: int) -> Iterator[tuple[int, int]]:
-        """Each new text with those before it that are near, one for each that belong together."""
+    def _near_pairs(self, new: Written, start: int) -> tuple[Ints, Ints]:
+        """New texts and what they are near to before them: the group's label, or another new text's number; sorted."""
+        every, there = np.arange(len(new.keys)), self._written
+        found = [_NO_PAIRS]
         for first in range(0, start, _BLOCK):
-            block = slice(first, min(first + _BLOCK, start))
-            some = Written(
-                self._written.keys[block], np.asarray(self._written.bands[block]), self._written.hashes[block]
-            )
-            yield from self._of_block(new, np.arange(len(new.keys)), some, self._label[block])
-        numbers = np.arange(start, start + len(new.keys))
-        for newer, older in self._of_block(new, np.arange(len(new.keys)), new, numbers):
-            if older < start + newer:
-                yield newer, older
+            at = slice(first, min(first + _BLOCK, start))
+            some = Written(there.keys[at], np.asarray(there.bands[at]), there.hashes[at])
+            found += self._of_block(new, every, some, self._label[at])
+        found += self._of_block(new, every, new, every + start)
+        newer, older = np.divmod(np.unique(np.concatenate(found)), _MOST_TEXTS)
+        before = older < newer + start
+        return newer[before], older[before]
 
-    def _of_block(self, new: Written, rows: Ints, block: Written, label: Ints) -> Iterator[tuple[int, int]]:
+    def _of_block(self, new: Written, rows: Ints, block: Written, label: Ints) -> Iterator[Ints]:
         """Which of these new texts are near to a text of a block, by its label; a heap that all meets is halved."""
         met = _met(new.bands[rows], block.bands)
         if met is None:
@@ -126,9 +133,16 @@ class NearTexts:
         newer, older = rows[met[0]], met[1]
         for at in range(0, len(newer), _BLOCK):
             some = slice(at, at + _BLOCK)
-            near = (new.hashes[newer[some]] == block.hashes[older[some]]).mean(axis=1) >= NEAR_FROM
-            pairs = np.unique(np.stack((newer[some][near], label[older[some][near]])), axis=1)
-            yield from zip(*pairs.tolist(), strict=True)
+            near = np.count_nonzero(new.hashes[newer[some]] == block.hashes[older[some]], axis=1) >= NEAR_FROM * HASHES
+            yield np.unique(newer[some][near] * _MOST_TEXTS + label[older[some][near]])
+
+
+def _roots(label: Ints, texts: Ints) -> Ints:
+    """The smallest text that each belongs together with."""
+    found = label[texts]
+    while not np.array_equal(found, upper := label[found]):
+        found = upper
+    return found
 
 
 def _met(new: NDArray[np.uint32], block: NDArray[np.uint32]) -> tuple[Ints, Ints] | None:
@@ -149,34 +163,6 @@ def _met(new: NDArray[np.uint32], block: NDArray[np.uint32]) -> tuple[Ints, Ints
         found.append(order[places] * len(block) + np.repeat(rows, counts))
     every = np.unique(np.concatenate(found)) if len(block) else np.empty(0, np.int64)
     return np.divmod(every, max(1, len(block)))
-
-
-class _Roots:
-    """Who belongs together while pairs are added: the smallest number of each is its root."""
-
-    def __init__(self, label: Ints) -> None:
-        self._label = label
-
-    def _find(self, text: int) -> int:
-        label = self._label
-        while label[text] != text:
-            label[text] = label[label[text]]
-            text = int(label[text])
-        return text
-
-    def join(self, one: int, other: int) -> bool:
-        """Whether they did not belong together yet."""
-        one, other = self._find(one), self._find(other)
-        if one == other:
-            return False
-        self._label[max(one, other)] = min(one, other)
-        return True
-
-    def labels(self) -> Ints:
-        label = self._label
-        while not np.array_equal(label, label[label]):
-            label = label[label]
-        return label
 
 
 def together(texts: int, edges: NDArray[np.void], position: int) -> Ints:

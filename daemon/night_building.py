@@ -11,9 +11,10 @@ from daemon.clock_and_chance import Chance, Clock
 from daemon.device_lease import lease_folder
 from daemon.forgetting import MEMORIES
 from daemon.forming import Forming
+from daemon.golden_keeping import FrozenGoldens
 from daemon.gpus import GpusOfThisMachine
-from daemon.judge_planning import NoGoldens
 from daemon.judging import Judging, Stands
+from daemon.model_beginning import Beginning
 from daemon.night_parts import NightParts
 from daemon.night_shift import NightShift
 from daemon.opening import State
@@ -22,8 +23,11 @@ from daemon.preparing import Preparing
 from daemon.run_children import RunLog
 from daemon.run_queue import Place, RunQueue
 from daemon.settings import Settings
+from daemon.shelves import JudgesAndKeeps, Shelves
 from daemon.standing import LiveStanding
+from daemon.tuning_nights import TuningNights
 from daemon.views.batches import Batches
+from daemon.views.chosen import Chosen
 from daemon.views.store import Views
 
 AForming = TypeVar("AForming", bound=Forming)
@@ -36,8 +40,26 @@ def parts_of(state: State, settings: Settings, config_path: Path | None, clock: 
     prepares = Preparing(state.state_dir, state.log, settings.embeddings.model, beside=beside)
     folder = beside or state.state_dir
     forms, judges = forming_of(state, settings, folder, chance), judging_of(state, settings, folder, chance)
-    queue = queue_of(state, settings, folder, forms, judges, chance)
-    return NightParts(prepares, forms, queue, judges)
+    queue = queue_of(state, settings, folder, forms, chance)
+    keeps = JudgesAndKeeps(judges, shelves_of(state, settings))
+    return NightParts(prepares, forms, queue, keeps, tuning_of(state, settings, config_path))
+
+
+def tuning_of(state: State, settings: Settings, config_path: Path | None) -> TuningNights | None:
+    """Who searches settings at night; nobody where there is no config.toml that a child could read."""
+    if config_path is None:
+        return None
+
+    def chosen_at(workload: str) -> int:
+        newest = state.views.of(Chosen).newest(workload, None)
+        return 0 if newest is None else int(newest["at"])
+
+    return TuningNights(state.state_dir, config_path, settings, os.environ, chosen_at)
+
+
+def shelves_of(state: State, settings: Settings) -> Shelves:
+    """The models of this folder."""
+    return Shelves(state.state_dir, state.log, state.views, state.sealing, settings.models.keep)
 
 
 def forming_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Forming:
@@ -66,19 +88,19 @@ class FormedBatches(NamedTuple):
         return self.forming.rebuild(number)
 
 
-def queue_of(
-    state: State, settings: Settings, beside: Path, forming: Forming, judging: Judging, chance: Chance
-) -> RunQueue:
+def queue_of(state: State, settings: Settings, beside: Path, forming: Forming, chance: Chance) -> RunQueue:
     """The runs of this folder, on the devices of this machine."""
     log, batches = RunLog(state.log, state.views, chance), FormedBatches(state.views, forming)
-    return RunQueue(place_of(state, beside), log, batches, GpusOfThisMachine(), settings, judging.champion)
+    begins = Beginning(state.log, state.views, shelves_of(state, settings))
+    return RunQueue(place_of(state, beside), log, batches, GpusOfThisMachine(), settings, begins)
 
 
 def judging_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Judging:
     """Who judges and decides what the runs of this folder leave."""
     sources = Sources(state.state_dir, state.log, state.sealing, lambda: judging.settings)
     stands = Stands(state.log, state.views, sources)
-    judging = Judging(place_of(state, beside), stands, GpusOfThisMachine(), settings, chance, NoGoldens())
+    goldens = FrozenGoldens(state.views, sources, lambda name: judging.settings.workloads[name].artifact_types)
+    judging = Judging(place_of(state, beside), stands, GpusOfThisMachine(), settings, chance, goldens)
     return judging
 
 

@@ -136,13 +136,30 @@ class Judges(Protocol):
         """Nothing may be done now, or the daemon ends: no child is left behind, and what it did is done again."""
 
 
+class Tunes(Protocol):
+    """Searches settings for a share of each window, before batches are formed."""
+
+    def follow(self, settings: Settings) -> None:
+        """The configuration that holds from now on."""
+
+    def working(self) -> bool:
+        """Whether a search has the device: nothing is formed until it ends."""
+
+    def turn(self, now: int, night: Night) -> Told:
+        """Takes note of a search that ended, and starts the next one that this night owes."""
+
+    def stop(self, now: int) -> Told:
+        """Something else is wanted now, or nothing: no search is left behind."""
+
+
 class NightParts(NamedTuple):
-    """The four together; `daemon.idle_parts` has those of a place where nothing is trained."""
+    """All together; `daemon.idle_parts` has those of a place where nothing is trained."""
 
     prepares: Prepares
     forms: Forms
     runs: Runs
     judges: Judges
+    tunes: Tunes | None = None  # where nobody searches
 
 
 class ShiftReport(NamedTuple):

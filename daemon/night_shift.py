@@ -104,18 +104,24 @@ class NightShift:
         if night is not None or asked:
             self._form(now, night, asked)
         else:
-            self._seen(self.parts.prepares.stop(now))
+            self._end_helpers(now)
         self._seen(runs.start_next(now, night, asked))
 
     def _stop(self, now: int) -> None:
-        self._seen(self.parts.prepares.stop(now))
         self._seen(self.parts.judges.stop(now))
+        self._end_helpers(now)
         self._seen(self.parts.runs.stop(now))
 
     def _rest(self, now: int, reason: YieldReason) -> None:
         self._seen(self.parts.runs.ask_to_yield(now, reason))
         self._seen(self.parts.judges.stop(now))
+        self._end_helpers(now)
+
+    def _end_helpers(self, now: int) -> None:
+        """Those who work towards the next batch."""
         self._seen(self.parts.prepares.stop(now))
+        if self.parts.tunes is not None:
+            self._seen(self.parts.tunes.stop(now))
 
     def _book(self) -> NightBook:
         return self._views.of(NightBook)
@@ -167,6 +173,8 @@ class NightShift:
         if self.parts.prepares.behind(self._views.position):
             self._seen(self.parts.prepares.turn(now))
             return
+        if self._is_searching(now, night if not asked and len(free) == len(self._workloads) else None):
+            return
         for name in free:
             is_asked = self._by_hand(name, asked)
             formed = self.parts.forms.turn(now, None if is_asked else night, name, asked=is_asked)
@@ -175,6 +183,14 @@ class NightShift:
 
     def _by_hand(self, name: str, asked: Sequence[str]) -> bool:
         return name in asked
+
+    def _is_searching(self, now: int, night: Night | None) -> bool:
+        """Whether a search for settings has the device; it makes way where there is no night to spend on it."""
+        tunes = self.parts.tunes
+        if tunes is None:
+            return False
+        self._seen(tunes.stop(now) if night is None else tunes.turn(now, night))
+        return tunes.working()
 
     def _is_busy(self, workload: str) -> bool:
         return self.parts.runs.busy(workload) or self.parts.judges.busy(workload)

@@ -26,6 +26,7 @@ from adaptd.errors import AdaptdError
 Kind = Literal["stage", "workload"]
 FOLDERS: dict[Kind, str] = {"stage": "stages", "workload": "workloads"}
 GROUPS: dict[Kind, str] = {"stage": "adaptd.stages", "workload": "adaptd.workloads"}
+COMMAND_FILE = "command.py"
 METHODS: dict[Kind, dict[str, tuple[str, ...]]] = {
     "stage": {"shape": ("pool", "moment")},
     "workload": {
@@ -38,6 +39,7 @@ METHODS: dict[Kind, dict[str, tuple[str, ...]]] = {
     },
 }
 """The methods that each kind must have, with their parameters."""
+_HASH = "__adaptd_code_hash__"
 
 
 class PluginRejected(AdaptdError):
@@ -70,7 +72,7 @@ def load(kind: Kind, name: str, beside: Path) -> Plugin:
     made_by = getattr(module, wanted, None)
     if made_by is None:
         raise PluginRejected(name, f"{where} without {wanted}", f"a class under that name, the {kind} itself")
-    plugin = Plugin(kind, name, made_by, where, code_hash(Path(str(module.__file__))))
+    plugin = Plugin(kind, name, made_by, where, _hash_when_loaded(module))
     check_shape(plugin)
     return plugin
 
@@ -90,6 +92,23 @@ def found_names(kind: Kind, beside: Path) -> Iterator[tuple[str, str]]:
             yield point.name, f"{point.value} of the package {point.dist.name if point.dist else '?'}"
 
 
+def command_names(beside: Path) -> Iterator[str]:
+    """The workloads that have a command of their own: a file command.py in their folder."""
+    for name, where in found_names("workload", beside):
+        if (Path(where) / COMMAND_FILE).is_file():
+            yield name
+
+
+def load_command(name: str, beside: Path) -> Any:
+    """The COMMAND of that workload; PluginRejected where it is none."""
+    path = next(Path(where) / COMMAND_FILE for found, where in found_names("workload", beside) if found == name)
+    command = getattr(_of_file(name, path.resolve()), "COMMAND", None)
+    for attribute in ("line", "epilog", "add_options", "run", "lines"):
+        if not hasattr(command, attribute):
+            raise PluginRejected(name, f"{path} whose COMMAND has no {attribute}", "an adaptd.plugin.command.Command")
+    return command
+
+
 def code_hash(path: Path) -> str:
     """Of the file, or of every Python file of the folder that it begins."""
     files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
@@ -98,6 +117,13 @@ def code_hash(path: Path) -> str:
         data = file.read_bytes()
         hashed.update(f"{file.relative_to(path.parent)}\0{len(data)}\0".encode() + data)
     return hashed.hexdigest()
+
+
+def _hash_when_loaded(module: ModuleType) -> str:
+    """The hash of the code that runs, which may not be that of the file any more."""
+    if not hasattr(module, _HASH):
+        setattr(module, _HASH, code_hash(Path(str(module.__file__))))
+    return str(getattr(module, _HASH))
 
 
 # Where it is
@@ -137,8 +163,9 @@ def _plugin_name(path: Path) -> str | None:
 
 
 def _of_file(name: str, path: Path) -> ModuleType:
-    """The module of a file, loaded once however often it is named."""
-    own = "adaptd_plugin_" + blake2b(str(path).encode(), digest_size=8).hexdigest()
+    """The module of a file, loaded once however often it is named; anew where its code has changed since."""
+    code = code_hash(path)
+    own = "adaptd_plugin_" + blake2b(f"{path} {code}".encode(), digest_size=8).hexdigest()
     if own in sys.modules:
         return sys.modules[own]
     spec = importlib.util.spec_from_file_location(own, path)
@@ -146,6 +173,7 @@ def _of_file(name: str, path: Path) -> ModuleType:
     loader = spec.loader
     assert loader is not None
     module = importlib.util.module_from_spec(spec)
+    setattr(module, _HASH, code)
     sys.modules[own] = module  # dataclasses look their module up while it is being loaded
     try:
         _told(name, lambda: loader.exec_module(module))

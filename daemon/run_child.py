@@ -19,7 +19,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import msgspec
 import numpy as np
@@ -30,6 +30,7 @@ from adaptd.plugin.pool import Pool, Rows, Text
 from adaptd.plugin.workload import Job, Trained
 from components.bad_input import BadInput
 from daemon import plugin_loading, run_lock
+from daemon.clock_and_chance import seeded_rng
 from daemon.heartbeat import Heart
 from daemon.run_folder import MANIFEST, Held, Result, RunFolder, Spec, Start, put_whole, sync_file
 from daemon.state_folder import sync_folder
@@ -248,7 +249,7 @@ def _job(
         settings=settings,
         mode=spec.mode,
         device=device_of(start.device),
-        rng=np.random.default_rng(spec.seed),
+        rng=seeded_rng(spec.seed),
         log=heart.log,
         should_stop=heart.should_stop,
     )
@@ -318,5 +319,12 @@ def _clear(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _end(code: int) -> NoReturn:
+    """At once: taking torch apart object by object costs a second or more, and somebody waits for the device."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

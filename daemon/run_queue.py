@@ -50,9 +50,9 @@ class RunQueue:
         batches: Batches,
         gpus: LooksAtGpus,
         config: RunConfig,
-        champion: Callable[[str], Path | None] = lambda _: None,
+        begins: Callable[[Mapping[str, Any]], Path | None] = lambda _: None,
     ) -> None:
-        self._champion = champion  # the folder of a workload's model in use, to begin from
+        self._begins = begins  # the folder of the model that a batch's run begins from
         self._place, self._log, self._batches, self._gpus, self._config = place, log, batches, gpus, config
         self._children = RunChildren(place.state_dir, log, gpus, config)
         self._untidy = True
@@ -124,7 +124,7 @@ class RunQueue:
 
     def _by(self, told: Mapping[str, Any]) -> tuple[RunConfig, Path, dict[str, Any], Path | None]:
         """What a plan goes by."""
-        return self._config, self._place.beside, self._chosen(told), self._champion(told["workload"])
+        return self._config, self._place.beside, self._chosen(told), self._begins(told)
 
     def _chosen(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """What a search has chosen for the batch's workload."""

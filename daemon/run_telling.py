@@ -166,6 +166,9 @@ def _text(path: str) -> str:
         return ""
 
 
+MOST_APART = 4  # characters between two columns of a short run
+
+
 def chart_of(losses: Sequence[tuple[int, float]], width: int, height: int = 8) -> list[str]:
     """The losses as lines of characters: each column the mean of its steps, the scale at the left."""
     if len(losses) < 2:
@@ -175,12 +178,13 @@ def chart_of(losses: Sequence[tuple[int, float]], width: int, height: int = 8) -
     low, high = min(columns), max(columns)
     span = (high - low) or 1.0
     places = [round((height - 1) * (high - loss) / span) for loss in columns]
-    rows = ["".join("•" if place == row else " " for place in places).rstrip() for row in range(height)]
+    apart = max(1, min(MOST_APART, room // len(places)))
+    rows = ["".join(("•" if place == row else " ").ljust(apart) for place in places) for row in range(height)]
     scale = {0: f"{high:.4g}", height - 1: f"{low:.4g}"}
     lines = [f"{scale.get(row, ''):>10} {text}".rstrip() for row, text in enumerate(rows)]
     end = f"step {losses[-1][0]:,}"
     first = f"step {losses[0][0]:,}"
-    return [*lines, f"{'':>10} {first}{end:>{max(1, len(columns) - len(first))}}"]
+    return [*lines, f"{'':>10} {first}  {end:>{max(1, apart * len(columns) - len(first) - apart - 1)}}"]
 
 
 def _columns(losses: Sequence[tuple[int, float]], room: int) -> list[float]:

@@ -6,19 +6,25 @@ something about models, or somebody's forgetting, has come into the log since; l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
 from daemon.event_log import EventLog
 from daemon.model_cards import Source, card_of, readme_of
+from daemon.model_forgetting import Affected, affected
 from daemon.model_shelf import ModelDamaged, NoSuchModel, Shelf
 from daemon.views.batches import Batches
 from daemon.views.models import FIRST, Models, Standing
 from daemon.views.page import Ints
 from daemon.views.runs import Runs
+
+if TYPE_CHECKING:
+    from daemon.night_parts import Judges, Told
+    from daemon.nights import Night
+    from daemon.settings import Settings
 
 FOLDER = "models"
 TARGETS = 3  # so many champions before this one are kept to be rolled back to
@@ -51,9 +57,14 @@ class Shelves:
 
     def __init__(self, state_dir: Path, log: EventLog, views: Folds, keys: Keys, keep: int = 10) -> None:
         self.folder = state_dir / FOLDER
-        self.keep = keep
+        self._keep = keep
         self._log, self._views, self._keys = log, views, keys
         self._seen: dict[str, tuple[int, int]] = {}  # by workload: the newest event about its models, and forgetting
+
+    def follow(self, keep: int) -> None:
+        """So many others are kept from now on."""
+        self._keep = keep
+        self._seen = {}
 
     @property
     def view(self) -> Models:
@@ -76,6 +87,11 @@ class Shelves:
     def source(self) -> Source:
         """What cards are written from, as of now."""
         return Source(self._log, self._views.of(Runs), self._views.of(Batches), self.forgotten())
+
+    def learnt_from(self, pseudonyms: Collection[int]) -> list[Affected]:
+        """The models that learnt from outputs under these pseudonyms."""
+        outputs = self._views.examples.outputs_under(np.array(sorted(pseudonyms), np.int64))
+        return list(affected(self.view, self._views.of(Batches), outputs))
 
     # As the log wants it
 
@@ -111,9 +127,33 @@ class Shelves:
         """The oldest models that nobody needs."""
         needed = kept_in_any_case(standing)
         others = [number for number in shelf.numbers() if number in standing.models and number not in needed]
-        for number in others[: max(0, len(others) - self.keep)]:
+        for number in others[: max(0, len(others) - self._keep)]:
             shelf.remove(number)
             yield f"{workload}: the files of model {number} are let go of"
+
+
+class JudgesAndKeeps:
+    """Who judges, and then sees to the shelves: `daemon.night_parts.Judges`."""
+
+    def __init__(self, judges: Judges, shelves: Shelves) -> None:
+        self._judges, self._shelves = judges, shelves
+
+    def follow(self, settings: Settings) -> None:
+        """The configuration that holds from now on."""
+        self._judges.follow(settings)
+        self._shelves.follow(settings.models.keep)
+
+    def busy(self, workload: str) -> bool:
+        """Whether a model of it is not decided about yet."""
+        return self._judges.busy(workload)
+
+    def turn(self, now: int, night: Night | None, asked: Collection[str]) -> Told:
+        """The next step for each workload, and then everything on the shelves as the log says."""
+        return [*self._judges.turn(now, night, asked), *self._shelves.settle()]
+
+    def stop(self, now: int) -> Told:
+        """Nothing may be done now, or the daemon ends."""
+        return self._judges.stop(now)
 
 
 def kept_in_any_case(standing: Standing) -> set[int]:

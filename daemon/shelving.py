@@ -38,17 +38,30 @@ def shelve(
     if base is not None and not standing.models:
         yield MODEL_SHELVED, _body(workload, FIRST, None, None, shelf.put(FIRST, base, *_told(workload, FIRST)), None)
     champion = FIRST if base is not None and not standing.models else standing.champion
-    name, batch = run["run"], run["plan"].get("batch")
+    name, batch, began = run["run"], run["plan"].get("batch"), _began_from(shelf, run, champion)
     try:
         folder.check_model(run["last"].get("model_hash"))
         _let_go_of_another(shelf, number, name)
-        told = shelf.put(number, folder.model, *_told(workload, number, run=name, batch=batch, base=champion))
+        told = shelf.put(number, folder.model, *_told(workload, number, run=name, batch=batch, base=began))
     except (BadRunFolder, ModelDamaged, OSError) as error:
-        yield MODEL_SHELVED, _body(workload, number, name, batch, None, champion)
+        yield MODEL_SHELVED, _body(workload, number, name, batch, None, began)
         body = {"workload": workload, "model": number, "run": name, "champion": champion, "level": 0.0}
         yield CHALLENGER_TURNED_DOWN, body | {"decision": None, "failed": str(error)}
     else:
-        yield MODEL_SHELVED, _body(workload, number, name, batch, told, champion)
+        yield MODEL_SHELVED, _body(workload, number, name, batch, told, began)
+
+
+def _began_from(shelf: Shelf, run: Record, champion: int | None) -> int | None:
+    """The number of the model that the run was planned to begin from; None for none of this shelf's.
+
+    The base model of config.toml is number 0. That is the champion when the first run is planned, and not there yet.
+    """
+    planned = run["plan"].get("base_model")
+    if planned is None:
+        return None
+    path = Path(planned)
+    on_shelf = path.parent == shelf.folder and path.name.isdigit()
+    return int(path.name) if on_shelf else FIRST if champion is not None else None
 
 
 def _body(workload: str, number: int, run: str | None, batch: int | None, told: str | None, base: int | None) -> Body:

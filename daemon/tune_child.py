@@ -24,6 +24,7 @@ from adaptd.plugin.pool import Pool, Rows, Text
 from adaptd.plugin.workload import Job, Judged, Trained
 from components.bad_input import BadInput
 from daemon import plugin_loading
+from daemon.clock_and_chance import seeded_rng
 from daemon.run_folder import put_whole
 from daemon.texts import SEQS, TextSource
 
@@ -112,7 +113,7 @@ def _job(folder: Path, trial: Trial, settings: Any, learnt: Any, validated: Any,
         settings=settings,
         mode=trial.mode,
         device=trial.device,
-        rng=np.random.default_rng(trial.seed),
+        rng=seeded_rng(trial.seed),
         log=lambda _figures: None,
         should_stop=stopped.is_over,
     )

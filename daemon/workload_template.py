@@ -127,6 +127,7 @@ from pathlib import Path
 import numpy as np
 
 from adaptd.plugin import Job
+from adaptd.plugin.checking import MOMENT
 from adaptd.plugin.checking_workloads import problems_of_workload
 from adaptd.plugin.lessons import lesson_pool
 
@@ -158,7 +159,7 @@ def test_it_learns(tmp_path):
         settings=workload.settings,
         mode="full",
         device="cpu",
-        rng=np.random.default_rng(1),
+        rng=MOMENT.rng("test"),
         log=lambda figures: None,
         should_stop=lambda: False,
     )

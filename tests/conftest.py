@@ -1,4 +1,4 @@
-"""What every test has: no configuration of the user's, and no cache of theirs to write into."""
+"""What every test has: no configuration of the user's, no cache of theirs to write into, and devices of its own."""
 
 import pytest
 from hypothesis import settings
@@ -13,6 +13,7 @@ def nobodys_configuration(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        patch.setenv("ADAPTD_LEASES", str(home / "leases"))  # tests beside each other do not wait for one CPU
         for name in ("ADAPTD_CONFIG", "ADAPTD_DISABLED"):
             patch.delenv(name, raising=False)
         yield

@@ -8,6 +8,7 @@ from daemon.event_kinds import KINDS, own_event
 from daemon.opening import open_state
 from daemon.settings import Settings
 from daemon.shelves import Shelves
+from daemon.views.batches import Batches
 from tests import made_state
 
 NOW = made_state.NOW
@@ -108,6 +109,10 @@ class World:
             self.say("challenger_promoted", **body, previous=champion, by="gate", reason=None)
         else:
             self.say("challenger_turned_down", **body, champion=champion, failed=None)
+
+    def told(self, batch):
+        """The batch as it is listed."""
+        return next(one for one in self.state.views.of(Batches).listed() if one["batch"] == batch)
 
     def events(self, *kinds):
         """The bodies of all events of these kinds."""

@@ -64,16 +64,16 @@ def test_the_check_as_json(folder, capsys, monkeypatch):
         "faults": [
             {
                 "key": "logs",
-                "expected": "one of the tables adaptd, device, embeddings, intake, log, night, privacy, runs, sides, "
-                "workloads",
+                "expected": "one of the tables adaptd, device, embeddings, gate, intake, log, models, night, privacy, "
+                "runs, sides, workloads",
                 "found": "an unknown key",
                 "hint": "did you mean log?",
                 "line": 2,
                 "column": 2,
                 "variable": None,
                 "words": "",
-                "told": "config.toml:2:2: logs: expected one of the tables adaptd, device, embeddings, intake, log, "
-                "night, privacy, runs, sides, workloads, found an unknown key, did you mean log?",
+                "told": "config.toml:2:2: logs: expected one of the tables adaptd, device, embeddings, gate, intake, "
+                "log, models, night, privacy, runs, sides, workloads, found an unknown key, did you mean log?",
             },
             {
                 "key": "log.durability",

@@ -230,4 +230,4 @@ def test_a_chart_is_as_wide_as_it_may_be_and_falls_as_the_losses_do():
     assert chart[0].split()[1] == "•"
     assert chart[7].rstrip().endswith("•")
     assert chart[-1].split() == ["step", "1", "step", "1,000"]
-    assert chart_of([(1, 2.0), (2, 2.0)], 40)[0].split() == ["2", "••"]
+    assert chart_of([(1, 2.0), (2, 2.0)], 40)[0].split() == ["2", "•", "•"]  # a short one is drawn out

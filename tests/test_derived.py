@@ -285,3 +285,18 @@ class TestDoctor:
         (world.state_dir / FOLDER).chmod(0o750)
         finding = prepared(world.state_dir)
         assert (finding.level, finding.next_step) == ("bad", f"chmod 0700 {world.state_dir / FOLDER}")
+
+
+def test_the_same_input_on_two_sides_is_known_from_the_later_on(tmp_path):
+    """Where examples are divided by subject, one input may be learnt of one and held out of another."""
+    world = DerivedWorld(tmp_path, split_by="subject")
+    by_side = {}
+    for number in range(60):
+        (seq,) = world.send(output(f"o{number}", input=SENT, subject=f"s{number}"))
+        side = world.state.log.read_after(seq - 1, 1, ("side",))[0][0]
+        by_side.setdefault(side, []).append(seq)
+    world.prepare()
+    learn, held = by_side["learn"], min(by_side["validate"] + by_side["judge"])
+    assert not world.derived().near(np.array(learn), held - 1).any()
+    assert world.derived().near(np.array(learn), held).all()
+    world.close()

@@ -35,6 +35,9 @@ READING = {
     "feedback show": ["fb-1"],
     "runs list": [],
     "models list": [],
+    "golden list": [],
+    "gate show": [],
+    "why": ["out-1"],
     "batch list": [],
     "batch preview": [],
     "batch show": ["1"],
@@ -51,20 +54,11 @@ READING = {
 }
 """How verbs that take --json and add nothing to the log are called; those that record have tests of their own."""
 RECORDING = {"record-feedback", "feedback amend", "feedback retract", "forget", "restore"}
-RECORDING |= {
-    "models promote",
-    "models rollback",
-    "models pin",
-    "models unpin",
-    "tune",
-    "train now",
-    "pause",
-    "resume",
-    "cancel",
-    "ask",
-}
-WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check"}
-"""They work where there is no configuration yet; tests/test_cli_plugins.py reads their JSON."""
+RECORDING |= {f"golden {verb}" for verb in ("import", "freeze", "retire")}
+RECORDING |= {f"models {verb}" for verb in ("promote", "rollback", "pin", "unpin")}
+RECORDING |= {"tune", "train now", "pause", "resume", "cancel", "ask"}
+WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check", "train sbert"}
+"""They work where there is no configuration yet; tests of the plugins read their JSON."""
 OF_RUNS = {"runs show", "runs compare"}
 """They need runs; tests/test_cli_runs.py reads their JSON."""
 OF_MODELS = {"gate explain", *(f"models {verb}" for verb in ("show", "card", "diff", "path", "export"))}

@@ -49,6 +49,14 @@ def test_an_init_among_our_files_takes_the_floor(tree):
     ]
 
 
+def test_a_plugin_in_a_folder_has_an_init_of_its_own(tree):
+    """In ours it is in place; where somebody else's comes first, it is told."""
+    ours = tree("ours", "cellar/shelf/red/__init__.py", "cellar/shelf/red/wine.py")
+    assert misplaced(("cellar",), str(ours)) == []
+    tree("theirs", "cellar/shelf/red/__init__.py")
+    assert [one.module for one in misplaced(("cellar",), str(ours))] == ["cellar.shelf.red"]
+
+
 def test_a_package_before_ours_takes_the_floor_even_when_it_has_no_module(tree):
     """Modules that join an empty floor later would be lost as well."""
     ours = tree("ours", "cellar/README.md")

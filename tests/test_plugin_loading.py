@@ -142,3 +142,23 @@ def test_tests_and_private_files_are_no_plugins(beside):
     write(beside, "", "_shared")
     assert [name for name, where in found_names("stage", beside) if str(beside) in where] == ["mine"]
     assert dataclasses.is_dataclass(load("stage", "mine", beside).made_by.Settings)
+
+
+def test_a_file_that_changed_is_loaded_anew_and_known_by_its_new_hash(beside):
+    """The hash in a batch is that of the code that shaped it, also where somebody edits a stage under the daemon."""
+    write(beside, GOOD)
+    before = load("stage", "mine", beside)
+    write(beside, GOOD + "\nMine.about = 'new'\n")
+    after = load("stage", "mine", beside)
+    assert not hasattr(before.made_by, "about")
+    assert after.made_by.about == "new"
+    assert before.code_hash != after.code_hash
+
+
+def test_a_module_that_changed_keeps_the_hash_of_what_was_loaded(beside, monkeypatch):
+    """Python loads a module once in a process; until a restart it is the old code that runs."""
+    (beside / "shop_once.py").write_text(GOOD)
+    monkeypatch.syspath_prepend(str(beside))
+    before = load("stage", "shop_once:STAGE", beside)
+    (beside / "shop_once.py").write_text("raise SystemExit('never run')\n")
+    assert load("stage", "shop_once:STAGE", beside) == before

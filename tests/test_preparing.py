@@ -11,7 +11,7 @@ import pytest
 from daemon.derived import FOLDER, open_derived, owned
 from daemon.preparing import AGAIN_AFTER_US, LOG, Preparing
 from daemon.settings import settings_of
-from tests.derived_world import DerivedWorld
+from tests.derived_world import DerivedWorld, sentence
 from tests.intake_world import NOW, feedback, output
 from tests.test_derived import all_of, fill
 
@@ -89,13 +89,13 @@ def test_it_is_the_same_as_in_this_process(world, preparing, tmp_path):
     assert all_of(world.derived()) == by_child
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_ends_where_it_would_have(world, preparing, tmp_path):
     """Kill −9 again and again; each start goes on, and the end is the same."""
     fill(world, 60)
-    for number in range(3000):
-        world.send(output(f"many {number}", input=f"question number {number} of many questions about {number % 97}"))
+    world.send(*(output(f"many {number}", input=sentence(number)) for number in range(3000)))
     rng = random.Random(3)
-    for _ in range(12):
+    for _ in range(6):
         preparing.turn(NOW)
         if preparing._child is None:
             break

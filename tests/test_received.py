@@ -372,7 +372,7 @@ class TestWhatAFeedbackMustSay:
             thumb="down",
             score=1,
         )
-        told = "output+score+down+type+category+comment+correction+worse+copy+retract"
+        told = "output+score+down+type+other+category+comment+correction+worse+copy+retract"
         assert says_of(read_line(everything)) == told
         assert says_of(read_line(output("o"))) is None
 

@@ -6,10 +6,12 @@ import pytest
 
 from daemon import asking_models, forgetting
 from daemon.asking_models import promote, roll_back
+from daemon.idle_parts import NobodyJudges
 from daemon.model_cards import readme_of, told_value
-from daemon.shelves import kept_in_any_case
+from daemon.settings import settings_of
+from daemon.shelves import JudgesAndKeeps, kept_in_any_case
 from tests.intake_world import output
-from tests.model_world import PROMOTED, TURNED_DOWN, World, three_models
+from tests.model_world import NOW, PROMOTED, TURNED_DOWN, World, three_models
 
 
 @pytest.fixture
@@ -108,6 +110,18 @@ def test_a_damaged_card_is_no_reason_to_end(world):
     world.say("model_pinned", workload="support", model=1, pinned=True)
     assert world.shelves().settle() == []
     assert card(world, 1)["pinned"] is True
+
+
+def test_every_turn_sees_to_the_shelves_after_judging(world):
+    """By the configuration that holds."""
+    keeps = JudgesAndKeeps(NobodyJudges(), world.shelves())
+    world.say("challenger_promoted", workload="support", model=3, previous=2, by="hand", reason="x", level=None)
+    assert keeps.turn(NOW, None, ()) == ["support: champion is model 3", "support: previous is model 2"]
+    world.shelve(4, base=0, decided=TURNED_DOWN)
+    assert keeps.turn(NOW, None, ()) == []
+    keeps.follow(settings_of("[models]\nkeep = 0\n", world.folder))
+    assert keeps.turn(NOW, None, ()) == ["support: the files of model 4 are let go of"]
+    assert (keeps.busy("support"), keeps.stop(NOW)) == (False, ())
 
 
 # Cards

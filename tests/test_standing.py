@@ -56,7 +56,7 @@ def test_views_of_another_log_are_not_taken(place, tmp_path):
     made, closing = worlds()
     with closing:
         other = made(tmp_path / "other")
-        other.rate(10)
+        other.say(*({"id": f"x{n}", "input": f"{n}", "output": "x", "score": 5} for n in range(10)))
         assert same(folded(place, views_of(other)), folded(place, tmp_path / "nothing.db"))
 
 

@@ -20,9 +20,9 @@ HEAD = ("workload", "ratings", "fair", "of", "wanted", "level of the next decisi
 def add_gate(parser: argparse.ArgumentParser) -> None:
     """The options of `gate` and of the verbs below it."""
     parser.epilog = (
-        "examples:\n  adaptd gate explain run-0007         why what it left was promoted or not\n"
+        "examples:\n  adaptd gate explain run-0007         why it was promoted or not\n"
         "  adaptd gate explain support/3\n  adaptd gate explain 3 --json | jq .clauses\n"
-        "  adaptd gate show                     the budget, and what could be judged fairly"
+        "  adaptd gate show                     the budget, and fair examples"
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, dest="verb")
     explain = verbs.add_parser("explain", help="why a model was promoted or not, with everything that was looked at")

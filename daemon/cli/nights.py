@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
-    """The options of `train` and of the verb below it."""
+    """The options of `train` and of the verbs below it: `now`, and one for each workload with a command of its own."""
+    from daemon.cli.training import add_commands
+
     parser.epilog = (
-        "examples:\n  adaptd train now                    every workload\n  adaptd train now support\n\n"
+        "examples:\n  adaptd train now                    every workload\n  adaptd train now support\n"
+        "  adaptd train sbert --data a.csv     a model from a file, without the daemon\n\n"
         "Needs no window and no trigger; `adaptd status` shows what comes of it. Exit\n"
         "codes: 0 it is asked for, 4 there is no such workload, 75 nights are paused."
     )
@@ -25,6 +28,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     now = verbs.add_parser("now", help="train as soon as the daemon can, in or out of the window")
     now.add_argument("workload", metavar="WORKLOAD", nargs="?", help="one of config.toml; all of them without it")
     _finish(now, "train_asked")
+    add_commands(verbs)
 
 
 def add_pause(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +68,11 @@ def _finish(parser: argparse.ArgumentParser, document: str) -> None:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Ask for it, and say what will happen."""
+    """Ask for it, and say what will happen; or do what a workload's own command does."""
+    if options.verb != "now":
+        from daemon.cli.training import run_command
+
+        return run_command(options)
     place, done = _asked(options, {"verb": "train", "workload": options.workload}, "asks for it")
     running = _is_running(place)
     if options.json:

@@ -128,12 +128,12 @@ def _show(options: argparse.Namespace) -> int:
     import inspect
 
     plugin = _loaded(options.name, _beside(options))
-    fields = {field.name: field.default for field in dataclasses.fields(plugin.made_by.Settings)}  # type: ignore[attr-defined]
+    held = plugin.made_by.Settings()  # type: ignore[attr-defined]  # what it makes of nothing, which a preset may decide
+    fields = {field.name: getattr(held, field.name) for field in dataclasses.fields(held)}
     about = inspect.getdoc(plugin.made_by) or inspect.getdoc(inspect.getmodule(plugin.made_by)) or ""
     facts = {"kind": plugin.kind, "name": plugin.name, "where": plugin.where, "code": plugin.code_hash}
     if options.json:
-        settings = {name: None if value is dataclasses.MISSING else value for name, value in fields.items()}
-        print_json({"schema": "adaptd.plugins_show/1", **facts, "about": about, "settings": settings})
+        print_json({"schema": "adaptd.plugins_show/1", **facts, "about": about, "settings": fields})
         return 0
     for fact, told in facts.items():
         print(harmless(f"{fact:<6} {told}"))
@@ -142,7 +142,7 @@ def _show(options: argparse.Namespace) -> int:
     if fields:
         print("\nsettings and what holds when they are absent:")
     for name, value in fields.items():
-        print(harmless(f"  {name} = {'(made anew)' if value is dataclasses.MISSING else repr(value)}"))
+        print(harmless(f"  {name} = {value!r}"))
     return 0
 
 

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.main import NoSuchThing, add_config
-from daemon.cli.printing import cut, duration_of, folded, harmless, in_columns, line_width, print_json, say
+from daemon.cli.printing import count_of, cut, duration_of, folded, harmless, in_columns, line_width, print_json, say
 from daemon.cli.run_words import run_document, run_words
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _facts(run: RunTold, now: int, nights: NightOutlook | None) -> dict[str, str
         "workload": f"{plan.get('workload')} ({(plan.get('plugin') or {}).get('name')}, {plan.get('mode')})",
         "state": run_words(run, now, nights),
         "step": f"{run.step:,}" + (f" of {run.steps:,}" if run.steps else ""),
-        "trained": f"{duration_of(run.seconds)}, in {run.record['starts']} starts",
+        "trained": f"{duration_of(run.seconds)}, in {count_of(run.record['starts'], 'start')}",
     }
     if last.get("device"):
         facts["device"] = str(last["device"])

@@ -103,23 +103,23 @@ def test_cluster_margin_takes_the_best_of_each_cluster():
 
 @pytest.mark.parametrize(
     ("labelled", "classes", "enough"),
-    [(199, 3, False), (200, 3, True), (299, 100, False), (300, 100, True), (499, 400, False), (500, 400, True)],
+    [(99, 3, False), (100, 3, True), (299, 100, False), (300, 100, True), (499, 400, False), (500, 400, True)],
 )
 def test_typicality_gives_way_when_labels_suffice(labelled, classes, enough):
-    """Two hundred labels, three for each class if that is more, five hundred at most."""
+    """A hundred labels, three for each class if that is more, five hundred at most."""
     assert labels_suffice(labelled, classes) is enough
 
 
 def test_typical_then_margin_changes_its_mind_by_the_labels():
     """Typical rows before, least certain ones after; and typical ones while only one class has been seen."""
     rows, beliefs = some_rows(4, rows=300), chances(4, rows=300)
-    labels = np.array(["a", "b"])[np.arange(200) % 2]
-    before = ask(rows, 5, "typical_then_margin", labelled=range(199), labels=labels[:199], probabilities=beliefs)
-    after = ask(rows, 5, "typical_then_margin", labelled=range(200), labels=labels, probabilities=beliefs)
-    one_class = ask(rows, 5, "typical_then_margin", labelled=range(200), labels=["a"] * 200)
+    labels = np.array(["a", "b"])[np.arange(100) % 2]
+    before = ask(rows, 5, "typical_then_margin", labelled=range(99), labels=labels[:99], probabilities=beliefs)
+    after = ask(rows, 5, "typical_then_margin", labelled=range(100), labels=labels, probabilities=beliefs)
+    one_class = ask(rows, 5, "typical_then_margin", labelled=range(100), labels=["a"] * 100)
     assert ["typicality" in found.terms for found in (before, after, one_class)] == [True, False, True]
-    assert np.array_equal(after.rows, ask(rows, 5, "cluster_margin", labelled=range(200), probabilities=beliefs).rows)
-    assert np.array_equal(before.rows, ask(rows, 5, "typiclust", labelled=range(199)).rows)
+    assert np.array_equal(after.rows, ask(rows, 5, "cluster_margin", labelled=range(100), probabilities=beliefs).rows)
+    assert np.array_equal(before.rows, ask(rows, 5, "typiclust", labelled=range(99)).rows)
 
 
 def test_v2_mix_is_the_documents_sum():

@@ -87,7 +87,8 @@ def test_the_log_s_own_view_reads_feedback_by_the_same_rule(rows):
     columns = {
         "seq": signals.seq, "says": says, "score": signals.score, "rater_key": signals.rater + 5,
         "writer": signals.writer + 5, "counter": signals.counter,
-        "target_seq": np.where(signals.target >= 0, signals.target + 1, 0),
+        "target_seq": np.where(signals.target >= 0, signals.target + 1, 0), "moment": signals.seq,
+        "propensity": np.full(len(rows), np.nan),
     }  # fmt: skip
     resolved = resolving.resolve(columns, signals.group, np.zeros(3, np.int64))
     standing = current(signals, signals.scored)

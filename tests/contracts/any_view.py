@@ -55,6 +55,10 @@ DAEMONS = (
     ("model_pinned/1", {"workload": "support", "model": 0, "pinned": True}),
     ("examples_served/1", {"workload": "support", "outputs": [1, 2, 5]}),
     ("examples_served/1", {"workload": "support", "outputs": [3]}),
+    ("golden_recorded/1", {"set": "support", "input": "a", "reference": "b", "artifact_type": "erd"}),
+    ("golden_recorded/1", {"set": "default", "input": "c", "reference": "d", "artifact_type": None}),
+    ("golden_frozen/1", {"set": "support", "version": 1, "rows": 1, "hash": "ab"}),
+    ("golden_retired/1", {"set": "default"}),
 )
 
 

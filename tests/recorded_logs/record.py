@@ -17,13 +17,13 @@ import numpy as np
 
 from adaptd import __version__
 from daemon import forgetting
-from daemon.asking import Request, ask
 from daemon.clock_and_chance import SeededChance, StoppedClock
-from daemon.event_kinds import CONFIG_REFUSED, CONFIG_RELOADED, DAEMON_STARTED, DAEMON_STOPPED, own_event
+from daemon.event_kinds import CONFIG_REFUSED, CONFIG_RELOADED, DAEMON_STARTED, DAEMON_STOPPED, KINDS, own_event
 from daemon.main_loop import MainLoop
 from daemon.opening import State, open_state
 from daemon.settings import Settings
 from daemon.views.store import Views
+from tests.recorded_logs import of_nights
 
 HERE = Path(__file__).parent
 START = 1_790_000_000_000_000
@@ -108,7 +108,8 @@ def record(folder: Path) -> dict[str, Any]:
         tell(state, CONFIG_RELOADED, {"path": "config.toml"}, clock, chance)
         tell(state, CONFIG_REFUSED, {"path": "config.toml", "reason": "no [adaptd]"}, clock, chance)
         tell(state, DAEMON_STOPPED, {"reason": "SIGTERM"}, clock, chance)
-        ask(state, Settings(), Request(limit=2, random=True), clock.now(), chance)
+        for name, body in of_nights.EVENTS:
+            tell(state, KINDS[name], body, clock, chance)
         refuse_a_forgotten_subject(state, clock, chance)
         state.views.catch_up()
         found = meaning(state.views)
