@@ -15,6 +15,7 @@ import numpy as np
 from adaptd.plugin.workload import Metric
 from components.promotion_statistics import left_of, level_now
 from daemon.batches import seed_of
+from daemon.clock_and_chance import seeded_rng
 from daemon.event_kinds import CHALLENGER_PROMOTED, CHALLENGER_TURNED_DOWN, Body, Kind
 from daemon.gate import Answers, Case, Decision, Policy, Ratings, decide
 from daemon.judge_results import Results
@@ -82,7 +83,7 @@ def _pair(told: Mapping[str, float] | None) -> tuple[float, float] | None:
 
 def decided(case: Case, gate: GateSettings, salt: bytes, workload: str, model: int) -> Decision:
     """By a chance that nobody outside the log can foresee."""
-    return decide(case, policy_of(gate), np.random.default_rng(seed_of(salt, f"gate of {workload}", model)))
+    return decide(case, policy_of(gate), seeded_rng(seed_of(salt, f"gate of {workload}", model)))
 
 
 def spent(decision: Decision, case: Case, gate: GateSettings) -> float:

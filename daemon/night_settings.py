@@ -141,18 +141,31 @@ class GateSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1.0
     judge_wanted: Annotated[
         int,
-        Meta(ge=1, description="So many fair examples are wanted for a decision; with fewer, `when_few` decides."),
+        Meta(
+            ge=1,
+            description="So many fair examples are wanted for a decision; with fewer, `when_few` decides.",
+            examples=[500],
+        ),
     ] = 200
     when_few: Annotated[
         Literal["wait", "by_hand"],
-        Meta(description='"by_hand" shows a person a challenger that wants nothing but more examples.'),
+        Meta(
+            description='"by_hand" shows a person a challenger that wants nothing but more examples.',
+            examples=["by_hand"],
+        ),
     ] = "wait"
     serves: Annotated[
         int,
-        Meta(ge=1, le=10_000, description="After so many decisions an example is judged on no more, and learnt from."),
+        Meta(
+            ge=1,
+            le=10_000,
+            description="After so many decisions an example is judged on no more, and learnt from.",
+            examples=[50],
+        ),
     ] = 20
     slice_min: Annotated[
-        int, Meta(ge=2, description="Artifact types with fewer examples than this are looked at together.")
+        int,
+        Meta(ge=2, description="Artifact types with fewer examples than this are looked at together.", examples=[100]),
     ] = 200
     margin: Annotated[
         float,
@@ -161,15 +174,20 @@ class GateSettings(Struct, frozen=True, forbid_unknown_fields=True):
             le=1,
             description="How much worse a challenger may be on one artifact type and on the golden set: 0.05 is five "
             "points of a hundred.",
+            examples=[0.02],
         ),
     ] = 0.05
     most_negative_flips: Annotated[
-        float, Meta(ge=0, le=1, description="The share of answers that were right and may be wrong now.")
+        float,
+        Meta(ge=0, le=1, description="The share of answers that were right and may be wrong now.", examples=[0.05]),
     ] = 0.10
     most_latency: Annotated[
-        float, Meta(gt=0, description="The longest time an answer may take, in times the champion's.")
+        float,
+        Meta(gt=0, description="The longest time an answer may take, in times the champion's.", examples=[2.0]),
     ] = 1.25
-    most_size: Annotated[float, Meta(gt=0, description="The largest size, in times the champion's.")] = 2.0
+    most_size: Annotated[
+        float, Meta(gt=0, description="The largest size, in times the champion's.", examples=[1.1])
+    ] = 2.0
 
 
 class TriggerSettings(Struct, frozen=True, forbid_unknown_fields=True):

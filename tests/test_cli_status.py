@@ -390,7 +390,7 @@ def test_the_model_in_use_has_a_line_with_what_was_decided_last():
         f"champion 3 since {day}: accuracy 0.912; 4 was turned down: accuracy -2.0 points on 300",
         f"champion 3 since {day}: accuracy 0.912",
         "no champion yet; 1 waits to be judged",
-        f"champion 0 since {day}; 5 was left for a person to say: 0 fair. A person may promote it",
+        f"champion 0 since {day}; 5 was left for a person to say: 0 fair examples. A person may promote it",
         f"champion 0 since {day}; 5 waits to be judged",
         "no champion yet; 4 was turned down: no baseline",
         None,

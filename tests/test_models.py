@@ -10,7 +10,7 @@ from adaptd import models
 from adaptd.complaints import complaints
 from adaptd.models import NoModel
 from daemon.model_shelf import Shelf
-from tests.spooled_lines import output_of
+from tests.spooled_lines import as_a_fresh_host, output_of
 
 
 @pytest.fixture
@@ -18,8 +18,10 @@ def state(tmp_path, monkeypatch):
     """A state folder that this process records into."""
     monkeypatch.setattr(models, "_watchers", [])
     monkeypatch.setattr(models, "_answered", {})
+    as_a_fresh_host()
     adaptd.configure(state_dir=tmp_path / "state")
-    return tmp_path / "state"
+    yield tmp_path / "state"
+    as_a_fresh_host()
 
 
 def put(state, number, workload="support", files=("weights",)):
@@ -90,6 +92,7 @@ def test_switched_off_there_is_no_model(state, monkeypatch):
 def test_a_place_that_is_not_configured_is_told_as_for_recording(tmp_path, monkeypatch, nobodys_configuration):
     """Once, and the host goes on."""
     told = []
+    as_a_fresh_host()
     monkeypatch.setattr(complaints, "on_error", told.append)
     adaptd.configure(config=tmp_path / "none.toml")
     assert adaptd.model_path("support") is None

@@ -222,7 +222,7 @@ def test_what_it_cannot_do_is_told(tmp_path):
         learnt_from([], tmp_path)
     with pytest.raises(BadInput, match=r"found '1 of 1 classes', expected one that says what is right\. Correct some"):
         learnt_from([{"input": "a", "output": "b", "thumb": "down"}], tmp_path)
-    with pytest.raises(BadInput, match=r"expected a tiny_classifier of format 1, with card\.json and model"):
+    with pytest.raises(BadInput, match=r"expected a tiny_classifier of format 1, with classifier\.json and model"):
         answers(tmp_path, ["a"])
     learnt_from(CORRECTED, tmp_path)
     workload = TinyClassifier(TinySettings())
