@@ -21,7 +21,7 @@ unexport PYTHONPATH
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo      several programs record while the daemon runs; then one night learns a day's feedback"
+	@echo "make demo      programs record while the daemon runs; then a night, and a week of nights in two minutes"
 	@echo "make test      linters, types, import rules, tests, docs, wheels"
 	@echo "make lint      the linters, types and import rules alone"
 	@echo "make torture   kill -9, full disks and torn files: some four minutes"
@@ -32,6 +32,7 @@ help:
 demo: $(TECHNIQUES)
 	$(BIN)/python docs/demo.py
 	$(BIN)/python docs/demo_night.py
+	$(BIN)/python docs/demo_week.py
 
 test: lint $(TECHNIQUES) $(WHEELHOUSE)
 	$(BIN)/python -m pytest -n $(WORKERS)

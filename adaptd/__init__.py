@@ -1,4 +1,4 @@
-"""What a host application imports: record what a model put out and how good it was.
+"""What a host application imports: record what a model put out and how good it was, and load what was learnt from it.
 
 Importing this loads nothing else; each name is fetched from its file when it is first used.
 """
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from adaptd.capturing import capture, feedback
     from adaptd.destination import configure, flush, stats
     from adaptd.errors import AdaptdError, NotRecorded
+    from adaptd.models import Champion, check_promotions, model_number, model_path, on_promotion
     from adaptd.recording import arecord_feedback, record_feedback, record_feedback_many, record_output, retract
     from adaptd.records import Feedback, FeedbackType
 
 __all__ = [
     "AdaptdError",
+    "Champion",
     "Feedback",
     "FeedbackType",
     "NotRecorded",
@@ -25,9 +27,13 @@ __all__ = [
     "arecord_feedback",
     "ask",
     "capture",
+    "check_promotions",
     "configure",
     "feedback",
     "flush",
+    "model_number",
+    "model_path",
+    "on_promotion",
     "record_feedback",
     "record_feedback_many",
     "record_output",
@@ -37,15 +43,20 @@ __all__ = [
 
 _FILES = {
     "AdaptdError": "errors",
+    "Champion": "models",
     "Feedback": "records",
     "FeedbackType": "records",
     "NotRecorded": "errors",
     "arecord_feedback": "recording",
     "ask": "asking",
     "capture": "capturing",
+    "check_promotions": "models",
     "configure": "destination",
     "feedback": "capturing",
     "flush": "destination",
+    "model_number": "models",
+    "model_path": "models",
+    "on_promotion": "models",
     "record_feedback": "recording",
     "record_feedback_many": "recording",
     "record_output": "recording",

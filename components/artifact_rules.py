@@ -204,9 +204,9 @@ def _truncated(text: str, kind: str) -> Fault | None:
 
 def _cut_code(text: str, kind: str) -> Fault | None:
     if kind == "code":
-        if _parses(text):
-            return None
         error = _python_error(text)
+        if error is None and _does_something(text):
+            return None
         if (
             error
             and any(words in error for words in _CUT_IN_PYTHON)
@@ -243,12 +243,15 @@ def _left_open(text: str, kind: str) -> list[str]:
 
 
 def _parses(text: str) -> bool:
-    """Is it Python that does something? «Sure» and «see, above» parse as well."""
-    if _python_error(text) is not None:
-        return False
+    """Is it Python that does something?"""
+    return _python_error(text) is None and _does_something(text)
+
+
+def _does_something(python: str) -> bool:
+    """«Sure» and «see, above» parse as well."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tree = ast.parse(text)
+        tree = ast.parse(python)
     return any(not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call) for node in tree.body)
 
 

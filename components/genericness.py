@@ -44,16 +44,19 @@ def other_inputs(
     threshold: float = NEAR,
     beyond_input: Sequence[bool] | None = None,
     of_input: _Counts | None = None,
+    of_output: _Counts | None = None,
 ) -> _Counts:
     """For each row how many other inputs, near-equal ones counted once, got an output near to its own.
 
     `beyond_input` says of which rows the output is also compared without the input's own words; of all unless told.
+    `of_input` and `of_output` are the groups of near-equal ones, where they are known.
     """
     size = same_length(inputs=inputs, outputs=outputs)
     flags = [True] * size if beyond_input is None else list(beyond_input)
     groups = input_groups(inputs, threshold=threshold) if of_input is None else of_input
     said = [made[:_LONGEST_READ] for made in outputs]
-    others = inputs_per_output(groups, near_duplicate_groups(said, threshold=threshold)) - 1
+    same = output_groups(outputs, threshold=threshold) if of_output is None else of_output
+    others = inputs_per_output(groups, same) - 1
     if not any(flags):
         return others
     # in each way: a long input asks with words that a stock answer happens to use, a short one is put in word by word
@@ -71,6 +74,11 @@ def other_inputs(
 def input_groups(inputs: Sequence[str], *, threshold: float = NEAR) -> _Counts:
     """Which inputs are nearly the same."""
     return near_duplicate_groups([given[:_LONGEST_READ] for given in inputs], threshold=threshold)
+
+
+def output_groups(outputs: Sequence[str], *, threshold: float = NEAR) -> _Counts:
+    """Which outputs are nearly the same."""
+    return near_duplicate_groups([made[:_LONGEST_READ] for made in outputs], threshold=threshold)
 
 
 def inputs_per_output(of_input: _Counts, of_output: _Counts) -> _Counts:
@@ -114,19 +122,20 @@ def repeats(
     rank: NDArray[np.int64],
     *,
     of_input: _Counts | None = None,
+    of_output: _Counts | None = None,
     threshold: float = NEAR,
 ) -> _Counts:
     """For each row the row that it repeats: near-equal input, near-equal output, the same figures; -1 for none.
 
-    Of those that repeat each other the one of the lowest rank stays. `of_input` are the groups of near-equal inputs,
-    where they are known.
+    Of those that repeat each other the one of the lowest rank stays. `of_input` and `of_output` are the groups of
+    near-equal ones, where they are known.
     """
     size = same_length(inputs=inputs, outputs=outputs, rank=rank)
     kept = np.full(size, -1, dtype=np.int64)
     if not size:
         return kept
     both = [input_groups(inputs, threshold=threshold) if of_input is None else of_input]
-    both.append(near_duplicate_groups([made[:_LONGEST_READ] for made in outputs], threshold=threshold))
+    both.append(output_groups(outputs, threshold=threshold) if of_output is None else of_output)
     number: dict[tuple[str, ...], int] = {}
     figures = [
         number.setdefault(tuple(_FIGURES.findall(given) + ["|"] + _FIGURES.findall(made)), len(number))

@@ -23,7 +23,7 @@ from components.bad_input import BadInput, finite_numbers
 NEAR = 0.8
 RUN = 5  # characters
 HASHES, IN_A_BAND = 128, 4
-_CHARACTERS_AT_ONCE, _PAIRS_AT_ONCE = 1 << 20, 1 << 16
+_CHARACTERS_AT_ONCE, _PAIRS_AT_ONCE, _KEYS_AT_ONCE = 1 << 20, 1 << 16, 1 << 16
 
 _Groups = NDArray[np.int64]
 _Hashes = NDArray[np.uint32]
@@ -104,20 +104,31 @@ def _hashed(heap: Sequence[str]) -> tuple[_Hashes, _Groups]:
     return (rolled[within[:runs]] >> np.uint64(32)).astype(np.uint32), starts
 
 
+def _bands(signature: _Hashes) -> Iterator[NDArray[np.uint64]]:
+    """A row of keys for each band, some bands at a time: few texts have all at once, many one after the other."""
+    bands = signature.reshape(len(signature), -1, IN_A_BAND)
+    at_once = max(1, _KEYS_AT_ONCE // len(signature))
+    for start in range(0, bands.shape[1], at_once):
+        some = bands[:, start : start + at_once].transpose(1, 0, 2)
+        keys = np.zeros(some.shape[:2], dtype=np.uint64)
+        for place in range(IN_A_BAND):
+            keys = keys * np.uint64(0x9E3779B97F4A7C15) + some[:, :, place]  # meetings by chance are told apart below
+        yield keys
+
+
 def _near_pairs(signature: _Hashes, least: float) -> tuple[_Groups, _Groups]:
     """Pairs of rows that met in a bucket and are near enough."""
     lefts, rights = [], []
-    for start in range(0, HASHES, IN_A_BAND):
-        keys = np.zeros(len(signature), dtype=np.uint64)
-        for column in signature[:, start : start + IN_A_BAND].T:
-            keys = keys * np.uint64(0x9E3779B97F4A7C15) + column  # keys that meet by chance are told apart below
-        order = np.argsort(keys, kind="stable")
-        same = keys[order][1:] == keys[order][:-1]
-        opens = np.concatenate([[True], ~same])
-        first = order[np.maximum.accumulate(np.where(opens, np.arange(len(order)), 0))]
-        later = np.flatnonzero(~opens)
-        lefts += [order[later], order[later]]
-        rights += [order[later - 1], first[later]]
+    for keys in _bands(signature):
+        order = np.argsort(keys, axis=1, kind="stable")
+        ordered = np.take_along_axis(keys, order, axis=1)
+        opens = np.ones(keys.shape, dtype=bool)
+        opens[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+        places = np.maximum.accumulate(np.where(opens, np.arange(keys.shape[1]), 0), axis=1)
+        band, later = np.nonzero(~opens)
+        row = order[band, later]
+        lefts += [row, row]
+        rights += [order[band, later - 1], order[band, places[band, later]]]
     size = len(signature)
     pairs = np.unique(np.concatenate(lefts) * size + np.concatenate(rights))
     left, right = np.divmod(pairs, size)

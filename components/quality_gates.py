@@ -40,7 +40,7 @@ from components.artifact_rules import KINDS, fault, kind_of
 from components.bad_input import BadInput, finite_numbers, one_of, same_length, whole_number
 from components.bad_input import scores as checked_scores
 from components.example_fields import as_text, column
-from components.genericness import GENERIC_AT, closed_set, input_groups, other_inputs, repeats
+from components.genericness import GENERIC_AT, closed_set, input_groups, other_inputs, output_groups, repeats
 from components.near_duplicates import NEAR
 
 GATES = (*RULE_GATES, "generic", "repeated")
@@ -152,8 +152,9 @@ class QualityGates:
         others, closed = np.zeros(size, dtype=np.int64), []
         for name, rows in _rows_of_types(artifact_types):
             some_inputs, some_outputs = [inputs[row] for row in rows], [outputs[row] for row in rows]
-            groups = input_groups(some_inputs, threshold=self.near)
-            part = _Part(name, rows, some_inputs, some_outputs, groups, values[rows], start)
+            asked = input_groups(some_inputs, threshold=self.near)
+            said = output_groups(some_outputs, threshold=self.near)
+            part = _Part(name, rows, some_inputs, some_outputs, asked, said, values[rows], start)
             self._by_rules(part, refused)
             others[rows], labels = self._genericness(part)
             closed += [name] if labels else []
@@ -179,6 +180,7 @@ class QualityGates:
             threshold=self.near,
             beyond_input=[prose] * len(part.rows),
             of_input=part.of_input,
+            of_output=part.of_output,
         )
         labels = part.name in self.closed_sets or closed_set(part.outputs, others, generic_at=self.generic_at)
         return others, labels
@@ -200,7 +202,8 @@ class QualityGates:
         order = np.lexsort((part.rows, -part.scores, turned_away, part.rows >= part.start))
         rank = np.empty(len(order), dtype=np.int64)
         rank[order] = np.arange(len(order))
-        first = repeats(part.inputs, part.outputs, rank, of_input=part.of_input, threshold=self.near)
+        groups = {"of_input": part.of_input, "of_output": part.of_output}
+        first = repeats(part.inputs, part.outputs, rank, **groups, threshold=self.near)
         for place in np.flatnonzero(first >= 0).tolist():
             row, kept = int(part.rows[place]), int(part.rows[first[place]])
             if row >= part.start:
@@ -218,6 +221,7 @@ class _Part:
     inputs: list[str]
     outputs: list[str]
     of_input: NDArray[np.int64]  # which inputs are nearly the same
+    of_output: NDArray[np.int64]
     scores: NDArray[np.float64]
     start: int  # the first row that is judged
 

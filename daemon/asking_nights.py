@@ -65,8 +65,13 @@ class PausedAlready(AdaptdError):
     """A pause holds; a second one would hide which of the two ends it."""
 
 
-def ask_training(place: Place, known: Sequence[str], workload: str | None, request_id: str) -> dict[str, Any]:
-    """Training of this workload, or of all, as soon as the daemon can. Returns which were asked for."""
+def ask_training(
+    place: Place, known: Sequence[str], workload: str | None, request_id: str, *, told: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Training of this workload, or of all, as soon as the daemon can; `told` is what else the event says of it.
+
+    Returns which were asked for.
+    """
     if workload is not None and workload not in known:
         raise NoSuchWorkload(workload, known)
     names = list(known) if workload is None else [workload]
@@ -75,7 +80,7 @@ def ask_training(place: Place, known: Sequence[str], workload: str | None, reque
     ids = [f"{request_id}/{name}" for name in names]
     if not place.log.find(ids):
         _refuse_while_paused(place)
-        bodies = [{"workload": name} for name in names]
+        bodies = [{"workload": name, **(told or {})} for name in names]
         entries = [
             own_event(TRAINING_ASKED, body, place.now, place.chance, event_id)
             for body, event_id in zip(bodies, ids, strict=True)

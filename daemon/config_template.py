@@ -65,11 +65,36 @@ silent_seconds = 900
 # How many folders of runs that are over are kept.
 keep_folders = 50
 
+[models]
+# How many other models of each workload keep their files.
+keep = 10
+
+[gate]
+# How many models that are no better may become champions in a year, expected, over all workloads together. 0 promotes nothing by itself.
+false_promotions_per_year = 1.0
+# So many fair examples are wanted for a decision; with fewer, `when_few` decides.
+judge_wanted = 200
+# "by_hand" shows a person a challenger that wants nothing but more examples.
+when_few = "wait"
+# After so many decisions an example is judged on no more, and learnt from.
+serves = 20
+# Artifact types with fewer examples than this are looked at together.
+slice_min = 200
+# How much worse a challenger may be on one artifact type and on the golden set: 0.05 is five points of a hundred.
+margin = 0.05
+# The share of answers that were right and may be wrong now.
+most_negative_flips = 0.1
+# The longest time an answer may take, in times the champion's.
+most_latency = 1.25
+# The largest size, in times the champion's.
+most_size = 2.0
+
 # A model that is to become better, under a name of your own; without one nothing is trained. docs/reference/config.md has every key.
 #
 # [workloads.support]
 # plugin = "sbert"                     # which workload it is: `adaptd plugins list` shows those that there are
 # artifact_types = ["chat"]            # which outputs it learns from; none named: all
+# ratings = "random"                   # how ratings come: "all" outputs, a "random" share, or "volunteered"
 # base_model = "models/base"           # the folder of the model to begin from
 # settings = { epochs = 3 }            # settings of the workload itself: `adaptd plugins show sbert`
 #

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon import sides
 from daemon.near_texts import BANDS, EDGE, NO_TEXT, Written, together
 from daemon.row_files import Committed, RowFiles
 from daemon.views.columns import places_of
@@ -29,6 +30,8 @@ Mask = NDArray[np.bool_]
 FOLDER, ABOUT, LOCK, CURRENT = "derived", "about.json", "lock", "current.json"
 FOLDER_MODE = 0o700
 ANOTHER_IS_AT_IT = 75  # how a child ends that may not write
+GOLDEN_SIDE = len(sides.SIDES)
+"""Golden examples have rows as outputs have, and are held out from everything."""
 NOTHING_TO_READ, THERE, GONE = 0, 1, 2
 """States of a row: an output without an input, or under a key that is gone; one with a vector; an erased one."""
 ROW = np.dtype([("seq", "<i8"), ("subject", "<i8"), ("text", "<i4"), ("side", "|i1"), ("state", "|i1"), ("", "<i2")])
@@ -98,6 +101,13 @@ class Derived:
     def __len__(self) -> int:
         return len(self._seqs)
 
+    def take_served(self, seqs: Ints) -> Derived:
+        """With these outputs, once the judge's, on the side of what is learnt: they served their last decision."""
+        rows = self._places(np.asarray(seqs, np.int64))
+        self._sides[rows[rows >= 0]] = sides.SIDES.index("learn")
+        self._known = None
+        return self
+
     def rows_of(self, seqs: Ints) -> Ints:
         """The row of each output, -1 where it has no vector."""
         rows = self._places(seqs)
@@ -107,7 +117,8 @@ class Derived:
     def near(self, seqs: Ints, position: int) -> Mask:
         """Which of these outputs belonged, when the log ended there, together with one that is held out from them.
 
-        A validate or judge example is held out from what is learnt, a judge example from what is tuned on.
+        A validate or judge example is held out from what is learnt, a judge example from what is tuned on, and a golden
+        one from all of these.
         """
         rows, near = self._places(seqs), np.zeros(len(seqs), np.bool_)
         there = np.flatnonzero(rows >= 0)

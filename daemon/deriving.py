@@ -19,6 +19,7 @@ from daemon.derived import (
     CURRENT,
     FOLDER,
     FOLDER_MODE,
+    GOLDEN_SIDE,
     NOTHING_TO_READ,
     ROW,
     THERE,
@@ -26,6 +27,7 @@ from daemon.derived import (
     files_in,
     written_texts,
 )
+from daemon.event_kinds import GOLDEN_RECORDED
 from daemon.near_texts import EDGE, NO_TEXT, NearTexts, Written
 from daemon.received import normalised
 from daemon.telling import Tell, silent
@@ -33,7 +35,8 @@ from daemon.texts import ReadsLog, Unseal
 
 OUTPUTS_AT_ONCE = 2_000
 EVENTS_AT_ONCE = 2_000
-_COLUMNS = ("seq", "id", "subject", "side", "body", "sealed")
+GOLDEN = GOLDEN_RECORDED.stored_as
+_COLUMNS = ("seq", "id", "subject", "side", "body", "sealed", "kind")
 
 
 class Generator(Protocol):
@@ -52,11 +55,14 @@ class Input(NamedTuple):
 
 
 def inputs_after(log: ReadsLog, unseal: Unseal, position: int, last: int) -> Iterator[tuple[int, list[Input]]]:
-    """The outputs after an event, up to the event `last`, in pages; each with the event up to which it looked."""
+    """The outputs and golden examples after an event, up to the event `last`, in pages.
+
+    With each the event up to which it looked.
+    """
     waiting: list[Input] = []
     while position < last and (rows := log.read_after(position, min(EVENTS_AT_ONCE, last - position), _COLUMNS)):
         position = rows[-1][0]
-        waiting += [_input_of(row, unseal) for row in rows if row[3] is not None]
+        waiting += [_input_of(row, unseal) for row in rows if row[3] is not None or row[6] == GOLDEN]
         while len(waiting) > OUTPUTS_AT_ONCE:
             page, waiting = waiting[:OUTPUTS_AT_ONCE], waiting[OUTPUTS_AT_ONCE:]
             yield page[-1].seq, page
@@ -64,11 +70,12 @@ def inputs_after(log: ReadsLog, unseal: Unseal, position: int, last: int) -> Ite
 
 
 def _input_of(row: tuple[Any, ...], unseal: Unseal) -> Input:
-    seq, event_id, subject, side, body, sealed = row
+    seq, event_id, subject, side, body, sealed, _ = row
     given = msgspec.json.decode(body).get("input")
     if given is None and sealed is not None:
         given = (unseal(subject, sealed, event_id) or {}).get("input")
-    return Input(seq, subject or 0, sides.SIDES.index(side), as_text(given))
+    number = GOLDEN_SIDE if side is None else sides.SIDES.index(side)
+    return Input(seq, subject or 0, number, as_text(given))
 
 
 def as_text(given: Any) -> str | None:

@@ -72,6 +72,18 @@ RUN_FINISHED = Kind("run_finished", 1, "a training came to its end and left a mo
 RUN_FAILED = Kind("run_failed", 1, "a training ended without a model; the body says whether it is tried again")
 RUN_CANCELLED = Kind("run_cancelled", 1, "somebody ended a run, or what it was to learn from is gone")
 SETTINGS_CHOSEN = Kind("settings_chosen", 1, "a search chose training settings for a workload")
+MODEL_SHELVED = Kind(
+    "model_shelved", 1, "a model was put on its workload's shelf; number 0 is the one that it began with"
+)
+CHALLENGER_JUDGED = Kind("challenger_judged", 1, "challenger and champion answered the same judge and golden examples")
+CHALLENGER_PROMOTED = Kind("challenger_promoted", 1, "a model became the champion, by the gate or by hand")
+CHALLENGER_TURNED_DOWN = Kind("challenger_turned_down", 1, "a model did not become the champion; with every reason")
+CHAMPION_ROLLED_BACK = Kind("champion_rolled_back", 1, "the champion gave its place back; it is quarantined")
+MODEL_PINNED = Kind("model_pinned", 1, "somebody said that a model is to be kept, or no longer")
+GOLDEN_RECORDED = Kind("golden_recorded", 1, "an example was put into a golden set")
+GOLDEN_FROZEN = Kind("golden_frozen", 1, "a golden set got its next version")
+GOLDEN_RETIRED = Kind("golden_retired", 1, "a golden set is judged on no longer")
+EXAMPLES_SERVED = Kind("examples_served", 1, "examples served their last decision: they are learnt from, from now on")
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -102,6 +114,16 @@ KINDS: dict[str, Kind] = {
         RUN_FAILED,
         RUN_CANCELLED,
         SETTINGS_CHOSEN,
+        MODEL_SHELVED,
+        CHALLENGER_JUDGED,
+        CHALLENGER_PROMOTED,
+        CHALLENGER_TURNED_DOWN,
+        CHAMPION_ROLLED_BACK,
+        MODEL_PINNED,
+        GOLDEN_RECORDED,
+        GOLDEN_FROZEN,
+        GOLDEN_RETIRED,
+        EXAMPLES_SERVED,
     )
 }
 

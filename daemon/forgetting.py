@@ -103,7 +103,7 @@ def forget_mark(place: Place, mark: bytes, now: int, chance: Chance, tell: Tell 
     pseudonyms = place.sealing.owned_by(mark)
     again = place.sealing.is_forgotten(mark)
     if again and not pseudonyms:
-        return _clean(place, Intent(mark, _told_before(place.log, mark)), now)._replace(again=True)
+        return _clean(place, Intent(mark, pseudonyms_of(place.log, mark)), now)._replace(again=True)
     return forget_pseudonyms(place, mark, pseudonyms, now, chance, tell)._replace(again=again)
 
 
@@ -223,8 +223,8 @@ def told_pseudonyms(log: EventLog, after: int = 0) -> set[int]:
     return {number for intent in _intents(log, after) for number in intent.pseudonyms}
 
 
-def _told_before(log: EventLog, mark: bytes) -> tuple[int, ...]:
-    """The pseudonyms that earlier forgettings of this subject have told."""
+def pseudonyms_of(log: EventLog, mark: bytes) -> tuple[int, ...]:
+    """The pseudonyms that the forgettings of this subject have told."""
     return tuple(number for intent in _intents(log) if intent.mark == mark for number in intent.pseudonyms)
 
 

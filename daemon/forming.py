@@ -106,12 +106,14 @@ class Forming:
 
     def _made(self, standing: Standing, workload: str, now: int, date: str | None, *, asked: bool) -> Made | NotYet:
         try:
-            line = Line.load(workload, self.settings.workloads[workload], self._beside)
-            return make(standing, line, now, date, asked=asked)
+            return make(standing, self._line(workload), now, date, asked=asked)
         except (PluginRejected, BadSettings) as error:
             return NotYet("plugin", str(error).replace("\n", "; "))
         except NotPrepared as error:
             return NotYet("not_prepared", str(error))
+
+    def _line(self, workload: str) -> Line:
+        return Line.load(workload, self.settings.workloads[workload], self._beside)
 
     def _form(self, batch: FormedBatch, made: Made | NotYet, now: int, *, asked: bool) -> Formed:
         body = batch.body | ({"asked": True} if asked else {})

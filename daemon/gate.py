@@ -215,7 +215,7 @@ def _slices(answers: Answers, policy: Policy) -> Iterator[Clause]:
         yield _not_worse(f"type {name}", answers.of(names == name), policy)
     pooled = np.isin(names, small)
     if pooled.any():
-        yield _not_worse(f"{OTHER} ({len(small)} types)", answers.of(pooled), policy)
+        yield _not_worse(f"{OTHER} ({len(small)} type{'s' if len(small) > 1 else ''})", answers.of(pooled), policy)
 
 
 def _not_worse(name: str, answers: Answers, policy: Policy) -> Clause:

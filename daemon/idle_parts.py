@@ -67,4 +67,20 @@ class NobodyRuns:
         return ()
 
 
-IDLE = NightParts(NobodyPrepares(), NobodyForms(), NobodyRuns())
+class NobodyJudges:
+    """No model ever comes on a shelf."""
+
+    def follow(self, settings: Settings) -> None:
+        return
+
+    def busy(self, workload: str) -> bool:
+        return False
+
+    def turn(self, now: int, night: Night | None, asked: Collection[str]) -> Told:
+        return ()
+
+    def stop(self, now: int) -> Told:
+        return ()
+
+
+IDLE = NightParts(NobodyPrepares(), NobodyForms(), NobodyRuns(), NobodyJudges())

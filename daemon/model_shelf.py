@@ -1,8 +1,8 @@
 """The shelf of one workload: models as numbered folders with a card, and which of them is in use.
 
-A model's folder is whole or not there, never changes, and is checked against its hashes before it is used. `champion`,
-`challenger` and `previous` are links that are swapped at once; what they are to say, the log says: `point_as` sets them
-right after a crash. Nothing here decides, and nothing here writes an event.
+A model's folder is whole or not there. Its files never change and are checked against their hashes before they are
+used; its card is renewed. `champion`, `challenger` and `previous` are links that are swapped at once; what they are to
+say, the log says: `point_as` sets them right after a crash. Nothing here decides, and nothing here writes an event.
 
     state/models/support/0003/            the model's own files, card.json, README.md, manifest.json
     state/models/support/champion         → 0003
@@ -86,13 +86,22 @@ class Shelf:
         _take_over(source, beside)
         files = {name: _hash(beside / name) for name in _files_of(beside)}
         whole = _hash_of(files)
-        _write(beside / CARD, json.dumps(dict(card) | {"model": number, "hash": whole}, indent=1, sort_keys=True))
+        _write(beside / CARD, _text_of(dict(card) | {"model": number, "hash": whole}))
         _write(beside / README, readme)
         _write(beside / MANIFEST, json.dumps({"format": FORMAT, "hash": whole, "files": files}, indent=1))
         _sync_all(beside)
         beside.rename(final)
         sync_folder(self.folder)
         return whole
+
+    def renew(self, number: int, card: Card, readme: str) -> None:
+        """Another card and README beside the same files, each at once; nothing is written where they say that."""
+        path = self.path(number)
+        fixed = {"model": number, "hash": self._json(number, MANIFEST).get("hash")}
+        for name, text in ((CARD, _text_of(dict(card) | fixed)), (README, readme)):
+            if _read(path / name) != text:
+                _write(self.folder / f".{path.name}.{name}.new", text)
+                (self.folder / f".{path.name}.{name}.new").replace(path / name)
 
     def remove(self, number: int) -> None:
         """Lets go of a model that nothing points at: the caller knows which ones may go."""
@@ -106,9 +115,9 @@ class Shelf:
     def clean(self) -> None:
         """Takes away what a killed process left half written or half deleted."""
         for path in self.folder.glob(".*"):
-            if path.suffix in (".new", ".gone"):
+            if path.suffix in (".new", ".gone") and path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-            elif path.suffix == ".link":
+            elif path.suffix in (".new", ".link"):
                 path.unlink(missing_ok=True)
 
     # Looking
@@ -178,17 +187,31 @@ class Shelf:
 
 
 def _take_over(source: Path, into: Path) -> None:
-    """Every file of `source` under the same name; links and what is no file are refused."""
+    """Every file of `source` under the same name; links, what is no file, and files under our names are refused.
+
+    A model of another shelf, as a base model may be, is taken over without what that shelf has written beside it.
+    """
     into.mkdir(mode=MODE)
     into.chmod(MODE)
+    ours = OURS if _is_of_a_shelf(source) else ()
     for path in sorted(source.rglob("*")):
         name = path.relative_to(source)
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             raise ModelDamaged(source, f"{name}, which is no plain file")
         if path.is_dir():
             (into / name).mkdir(mode=MODE)
-        elif name.name not in (MANIFEST, CARD) or name.parent.name:
+        elif name.as_posix() in (MANIFEST, CARD) and not ours:
+            raise ModelDamaged(source, f"{name}, a name under which adaptd puts a file of its own")
+        elif name.as_posix() not in ours:
             _link(path, into / (README_OF_THE_MODEL if name == Path(README) else name))
+
+
+def _is_of_a_shelf(source: Path) -> bool:
+    try:
+        found = json.loads((source / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.keys() == {"format", "hash", "files"}
 
 
 def _link(source: Path, target: Path) -> None:
@@ -223,6 +246,17 @@ def _hash_or_none(path: Path) -> str | None:
 
 def _hash_of(files: Mapping[str, str]) -> str:
     return blake2b(json.dumps(sorted(files.items())).encode(), digest_size=32).hexdigest()
+
+
+def _text_of(card: Card) -> str:
+    return json.dumps(card, indent=1, sort_keys=True)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
 
 
 def _write(path: Path, text: str) -> None:

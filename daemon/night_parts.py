@@ -1,4 +1,4 @@
-"""What a night's shift asks of its parts: who prepares, who forms batches, who runs them. The contracts alone.
+"""What a night's shift asks of its parts: who prepares, forms batches, runs them, judges. The contracts alone.
 
 Each part is stepped by the shift, on the daemon's own turns, with the time told to it. None of them sleeps; what takes
 long is a child process that the next turn looks at. A part reads its state from the views and from its own files, so
@@ -116,6 +116,26 @@ class Runs(Protocol):
         """The daemon ends: children save their checkpoints and end, within a bounded time, and have their events."""
 
 
+class Judges(Protocol):
+    """Puts what runs have left on the shelf, judges it against the champion, and promotes it or not."""
+
+    def follow(self, settings: Settings) -> None:
+        """The configuration that holds from now on."""
+
+    def busy(self, workload: str) -> bool:
+        """Whether a model of it is not decided about yet: no other batch then."""
+
+    def turn(self, now: int, night: Night | None, asked: Collection[str]) -> Told:
+        """The next step for each workload; links are as the log says afterwards.
+
+        Without a night only models of runs that have none, and of the workloads in `asked`, are judged: a child that
+        may not go on is ended.
+        """
+
+    def stop(self, now: int) -> Told:
+        """Nothing may be done now, or the daemon ends: no child is left behind, and what it did is done again."""
+
+
 class Tunes(Protocol):
     """Searches settings for a share of each window, before batches are formed."""
 
@@ -138,6 +158,7 @@ class NightParts(NamedTuple):
     prepares: Prepares
     forms: Forms
     runs: Runs
+    judges: Judges
     tunes: Tunes | None = None  # where nobody searches
 
 

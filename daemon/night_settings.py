@@ -117,6 +117,79 @@ class RunsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 50
 
 
+class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of models. Those in use, to be decided on, pinned, or to be rolled back to are kept in any case."""
+
+    keep: Annotated[
+        int,
+        Meta(ge=0, le=10_000, description="How many other models of each workload keep their files.", examples=[50]),
+    ] = 10
+
+
+class GateSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a challenger becomes champion. The bounds are per workload, the budget is all workloads' together."""
+
+    false_promotions_per_year: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=100,
+            description="How many models that are no better may become champions in a year, expected, over all "
+            "workloads together. 0 promotes nothing by itself.",
+            examples=[0.2],
+        ),
+    ] = 1.0
+    judge_wanted: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="So many fair examples are wanted for a decision; with fewer, `when_few` decides.",
+            examples=[500],
+        ),
+    ] = 200
+    when_few: Annotated[
+        Literal["wait", "by_hand"],
+        Meta(
+            description='"by_hand" shows a person a challenger that wants nothing but more examples.',
+            examples=["by_hand"],
+        ),
+    ] = "wait"
+    serves: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="After so many decisions an example is judged on no more, and learnt from.",
+            examples=[50],
+        ),
+    ] = 20
+    slice_min: Annotated[
+        int,
+        Meta(ge=2, description="Artifact types with fewer examples than this are looked at together.", examples=[100]),
+    ] = 200
+    margin: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How much worse a challenger may be on one artifact type and on the golden set: 0.05 is five "
+            "points of a hundred.",
+            examples=[0.02],
+        ),
+    ] = 0.05
+    most_negative_flips: Annotated[
+        float,
+        Meta(ge=0, le=1, description="The share of answers that were right and may be wrong now.", examples=[0.05]),
+    ] = 0.10
+    most_latency: Annotated[
+        float,
+        Meta(gt=0, description="The longest time an answer may take, in times the champion's.", examples=[2.0]),
+    ] = 1.25
+    most_size: Annotated[
+        float, Meta(gt=0, description="The largest size, in times the champion's.", examples=[1.1])
+    ] = 2.0
+
+
 class TriggerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What fires a run when the window is open."""
 
@@ -203,3 +276,11 @@ class WorkloadSettings(Struct, frozen=True, forbid_unknown_fields=True):
         float,
         Meta(ge=0, le=0.9, description="The share of each window in which settings are searched.", examples=[0.2]),
     ] = 0.0
+    ratings: Annotated[
+        Literal["all", "random", "volunteered"],
+        Meta(
+            description='How ratings come: "all" outputs are rated, as by a validator; a "random" share of them; or '
+            '"volunteered", which is fair where it was asked for by `adaptd ask --random` alone.',
+            examples=["all"],
+        ),
+    ] = "volunteered"

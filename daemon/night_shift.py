@@ -99,6 +99,7 @@ class NightShift:
         asked = self._asked(now)
         if night is None:
             self._seen(runs.ask_to_yield(now, "window", asked))
+        self._seen(self.parts.judges.turn(now, night, asked))
         self._seen(runs.plan(now))
         if night is not None or asked:
             self._form(now, night, asked)
@@ -107,14 +108,17 @@ class NightShift:
         self._seen(runs.start_next(now, night, asked))
 
     def _stop(self, now: int) -> None:
+        self._seen(self.parts.judges.stop(now))
         self._end_helpers(now)
         self._seen(self.parts.runs.stop(now))
 
     def _rest(self, now: int, reason: YieldReason) -> None:
         self._seen(self.parts.runs.ask_to_yield(now, reason))
+        self._seen(self.parts.judges.stop(now))
         self._end_helpers(now)
 
     def _end_helpers(self, now: int) -> None:
+        """Those who work towards the next batch."""
         self._seen(self.parts.prepares.stop(now))
         if self.parts.tunes is not None:
             self._seen(self.parts.tunes.stop(now))
@@ -161,9 +165,9 @@ class NightShift:
         return [name for name in asks if name in self._workloads]
 
     def _form(self, now: int, night: Night | None, asked: Sequence[str]) -> None:
-        """A batch for each workload that may have one and has no run, those that were asked for first."""
+        """A batch for each workload that may have one and has no run or challenger, those that were asked for first."""
         others = [name for name in self._workloads if name not in asked] if night is not None else []
-        free = [name for name in (*asked, *others) if not self.parts.runs.busy(name)]
+        free = [name for name in (*asked, *others) if not self._is_busy(name)]
         if not free:
             return
         if self.parts.prepares.behind(self._views.position):
@@ -172,10 +176,13 @@ class NightShift:
         if self._is_searching(now, night if not asked and len(free) == len(self._workloads) else None):
             return
         for name in free:
-            is_asked = name in asked
+            is_asked = self._by_hand(name, asked)
             formed = self.parts.forms.turn(now, None if is_asked else night, name, asked=is_asked)
             self._seen(_told_of(formed))
         self._seen(self.parts.runs.plan(now))
+
+    def _by_hand(self, name: str, asked: Sequence[str]) -> bool:
+        return name in asked
 
     def _is_searching(self, now: int, night: Night | None) -> bool:
         """Whether a search for settings has the device; it makes way where there is no night to spend on it."""
@@ -184,6 +191,9 @@ class NightShift:
             return False
         self._seen(tunes.stop(now) if night is None else tunes.turn(now, night))
         return tunes.working()
+
+    def _is_busy(self, workload: str) -> bool:
+        return self.parts.runs.busy(workload) or self.parts.judges.busy(workload)
 
 
 def _told_of(formed: Formed | NotFormed) -> Told:

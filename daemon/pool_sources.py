@@ -49,5 +49,5 @@ class Sources:
 
     def __call__(self, examples: Examples) -> Source:
         found = open_derived(self._state_dir, self._settings().embeddings.model)
-        derived: DerivedLike = NothingPrepared() if found is None else found
+        derived: DerivedLike = NothingPrepared() if found is None else found.take_served(examples.served["output_seq"])
         return Source(examples, derived, self._texts, np.array(self._sealing.destroyed(), np.int64))

@@ -8,8 +8,8 @@ near to what, there is no pool: NotPrepared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,13 @@ MICROSECONDS_A_DAY = 86_400_000_000
 WHY_APART = ("subject", "episode", "near")
 _COLUMNS = (
     *("seq", "artifact_type", "side", "received_at", "owner", "episode_key", "mean_score", "ups", "downs"),
-    *(*SEQS, "output_retracted", "worth", "heard_at", "said"),
+    *(*SEQS, "output_retracted", "worth", "heard_at", "said", "asked_propensity"),
 )
+TELLING = ("correction", "category", "better", "worse", "tie")
+"""Feedback that says what is right of an input, and not only of one output."""
+CONFIRMING = ("up", "score")
+Ratings = Literal["all", "random", "volunteered"]
+Apart = Callable[[Ints], Mask]
 _WORDS_OF = {name: (name,) for name in FEEDBACK} | {"implicit": saying.IMPLICIT}
 
 
@@ -166,6 +171,40 @@ def judge_unrated_of(source: Source, wanted: Wanted, moment: Moment) -> Pool:
     return table.pool(np.flatnonzero(table.usable(JUDGE, wanted) & ~table.is_rated()), {})
 
 
+class JudgedOn(NamedTuple):
+    """What models are compared on: examples that say what is right, and which of them are fair to both.
+
+    `weights` is one over the propensity where a rating was asked for at random, else 1.
+    """
+
+    pool: Pool
+    fair: Mask
+    weights: NDArray[np.float64]
+
+
+def judged_of(source: Source, wanted: Wanted, moment: Moment, ratings: Ratings, apart: Apart | None = None) -> JudgedOn:
+    """The judge side's examples that say what is right, whoever's output was rated: see `_Table.says_what_is_right`.
+
+    Volunteered ratings stand mainly where the champion erred: fair are those that came for all outputs or at random.
+    `apart` says which outputs are near-duplicates of the golden set; they are left out.
+    """
+    table = _Table(source, moment)
+    rows = np.flatnonzero(table.usable(JUDGE, wanted) & table.says_what_is_right(wanted.needs))
+    if apart is not None:
+        rows = rows[~apart(table["seq"][rows])]
+    rows = rows[np.argsort(table["seq"][rows], kind="stable")]
+    return JudgedOn(table.pool(rows, {}), *_fairness(table["asked_propensity"][rows], ratings))
+
+
+def _fairness(propensities: NDArray[np.float64], ratings: Ratings) -> tuple[Mask, NDArray[np.float64]]:
+    known, weights = np.isfinite(propensities) & (propensities > 0), np.ones(len(propensities))
+    if ratings == "all" or not known.any():
+        return np.full(len(known), ratings != "volunteered"), weights
+    weights[known] = 1.0 / propensities[known]
+    weights[~known] = weights[known].mean()  # of a random share that did not say how large it was
+    return known | (ratings == "random"), weights
+
+
 class _Table:
     """The examples as columns, at one moment."""
 
@@ -173,6 +212,9 @@ class _Table:
         self._source, self._moment = source, moment
         self._columns = source.examples.resolved(*_COLUMNS)
         self._forget_feedback()
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        return self._columns[column]
 
     def check_prepared(self) -> str:
         """The fingerprint of what is derived; NotPrepared where that does not know the newest output."""
@@ -213,6 +255,19 @@ class _Table:
         rated: Mask = (self._columns["said"] & saying.JUDGEMENT) != 0
         return rated
 
+    def says_what_is_right(self, needs: Sequence[str]) -> Mask:
+        """Where a correction, a label or a preference was given, or the output confirmed, and the workload can use it.
+
+        That an output is wrong says nothing of another model's: it counts for whoever answers differently.
+        """
+        confirmed = self._any_of(CONFIRMING, needs) & (self._columns["worth"] > 0)
+        return self._any_of(TELLING, needs) | confirmed
+
+    def _any_of(self, names: Sequence[str], needs: Sequence[str]) -> Mask:
+        """Where any of this was said, of what is needed."""
+        counting = [name for name in names if not needs or name in needs]
+        return self.says(counting) if counting else np.zeros(len(self._columns["said"]), np.bool_)
+
     def apart(self, rows: Ints) -> tuple[Ints, dict[str, int]]:
         """The rows that share nothing with a held-out example, and how many do, each counted under its first reason."""
         held = np.flatnonzero(self._columns["side"] > LEARN)
@@ -238,7 +293,7 @@ class _Table:
         table = {name: column[rows] for name, column in self._columns.items()}
         seqs, texts, derived = table["seq"], self._source.texts, self._source.derived
         at = np.where(table["heard_at"] > 0, table["heard_at"], table["received_at"])
-        of_texts = {"example": seqs} | {name: table[name] for name in (*SEQS, "ups", "downs")}
+        of_texts = {"example": seqs} | {name: table[name] for name in (*SEQS, "ups", "downs", "side")}
 
         def fetch_texts(examples: Rows) -> Sequence[Text]:
             places = np.searchsorted(seqs, examples)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from daemon.config_faults import Fault
     from daemon.event_reading import EventReader
+    from daemon.models_outlook import ModelsOutlook
     from daemon.night_outlook import NightOutlook, WorkloadOutlook
     from daemon.run_telling import RunTold
     from daemon.settings_told import ValueTold
@@ -75,6 +76,8 @@ class Status:
         quarantine_reason: str | None,
         views_at: int,
         rated_judge_examples: int = 0,
+        asked_judge_examples: int = 0,
+        models: Sequence[ModelsOutlook] = (),
         config_faults: Sequence[str] = (),
         redactions: list[tuple[str, str | None]] | None = None,
         waiting: int = 0,
@@ -97,6 +100,8 @@ class Status:
         self.quarantine_reason = quarantine_reason
         self.views_at = views_at
         self.rated_judge_examples = rated_judge_examples
+        self.asked_judge_examples = asked_judge_examples
+        self.models = list(models)
         self.config_faults = list(config_faults)
         self.redactions = redactions or []
         self.waiting = waiting
@@ -116,16 +121,31 @@ class Status:
         return max(0, self.log.events - self.views_at)
 
     @property
-    def missing_for_promotion(self) -> list[str]:
-        """What a first model would still need before it could be promoted, in words; the largest thing first.
+    def fair_judge_examples(self) -> int:
+        """What the workload that has most of it can be judged on fairly; without a workload what is rated at all.
 
-        Without workloads there is nothing to promote. A judge set below JUDGE_WANTED shows no small effect: design §8.
+        Volunteered ratings are not fair to a challenger; those that were asked for at random are: design §8.
         """
-        wanted = JUDGE_WANTED - self.rated_judge_examples
-        rated = [f"{wanted} more rated judge outputs"] if wanted > 0 else []
+        if any(one.ratings != "volunteered" for one in self.models) or not self.models:
+            return self.rated_judge_examples
+        return self.asked_judge_examples
+
+    @property
+    def judge_wanted(self) -> int:
+        """How many of them the gate wants."""
+        return min((one.judge_wanted for one in self.models), default=JUDGE_WANTED)
+
+    @property
+    def missing_for_promotion(self) -> list[str]:
+        """What a model would still need before it could be promoted, in words; the largest thing first.
+
+        Without workloads there is nothing to promote.
+        """
+        wanted = self.judge_wanted - self.fair_judge_examples
         if not self.workloads:
-            return ["a workload (none yet)", *rated]
-        return [*([] if any(one.batch for one in self.workloads) else ["a batch to learn from"]), *rated]
+            return ["a workload (none yet)", *([f"{wanted} more rated judge outputs"] if wanted > 0 else [])]
+        fair = [f"{wanted} more fair judge examples"] if wanted > 0 else []
+        return [*([] if any(one.batch for one in self.workloads) else ["a batch to learn from"]), *fair]
 
     @property
     def next_step(self) -> str | None:
@@ -146,6 +166,7 @@ class Status:
 def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any], today: str) -> Status:
     """The state of a folder; `table` is config.toml as it was read, `today` the UTC day as YYYY-MM-DD."""
     from daemon.config_checked import faults_of
+    from daemon.models_outlook import models_outlooks
     from daemon.night_outlook import outlooks_of
     from daemon.run_telling import told_of
     from daemon.views.summary import read_summary
@@ -173,6 +194,8 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         quarantine_reason=_newest_reason(quarantine["newest"]),
         views_at=summary["position"],
         rated_judge_examples=summary["rated_judge_examples"],
+        asked_judge_examples=summary["asked_judge_examples"],
+        models=[] if faults else models_outlooks(table, summary["models"]),
         config_faults=faults,
         redactions=_redactions(table, config_path),
         waiting=summary["waiting"],

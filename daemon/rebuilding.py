@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from daemon.settings import Settings
 
 
+MARK = "in_process"
+"""The fingerprint of a batch that components of a host's own process have shaped: the words for what they are."""
+
+
 class Earlier(Protocol):
     """Gives the log as it was."""
 
@@ -79,6 +83,8 @@ def rebuilt(number: int, earlier: Earlier, settings: Settings, beside: Path) -> 
 def line_of(body: Mapping[str, Any], settings: Settings, beside: Path) -> Line | str:
     """The workload's line as it is configured now; else why the batch cannot be formed by it."""
     workload = body["workload"]
+    if MARK in body["fingerprints"]:
+        return f"shaped by what no config.toml can name: {body['fingerprints'][MARK]}"
     if workload not in settings.workloads:
         return f"workload {workload!r} is configured no more"
     try:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import msgspec
 import numpy as np
@@ -48,6 +48,19 @@ class Refused(AdaptdError):
     """The run cannot be done as it was planned; another try will not help."""
 
 
+class SaysWorkload(Protocol):
+    """The part of a plan that says which workload it is of, and with which code and settings."""
+
+    @property
+    def workload(self) -> str: ...
+    @property
+    def plugin(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+
 class Told:
     """Whether TERM came. Ctrl-C at the daemon's terminal is the daemon's to hear."""
 
@@ -62,13 +75,13 @@ class Told:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the run of that folder; the exit code says how it went, and result.json says more."""
-    options = _options(arguments)
+    options = options_of(arguments)
     folder = RunFolder(Path(options.folder).resolve())
     told = Told()
     start = folder.start()
     from_step = folder.checkpointed_step()
     held = Held(os.getpid(), start.start, start.device, from_step)
-    if not _have_lock(folder, held, options.lock):
+    if not have_lock(folder, held, options.lock):
         print(f"{folder.run}: another process trains it", flush=True)
         return IN_USE
     if options.lease is not None:
@@ -86,15 +99,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return OK if result.state in ("finished", "paused") else NO_MEMORY if result.how == "memory" else FAILED
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -P -m daemon.run_child", description=__doc__)
-    parser.add_argument("folder", metavar="RUN_FOLDER", help="state/runs/run-0007")
+def options_of(arguments: Sequence[str] | None, prog: str = "daemon.run_child") -> argparse.Namespace:
+    """What every child is started with: its folder, and the locks that it inherits."""
+    parser = argparse.ArgumentParser(prog=f"python -P -m {prog}")
+    parser.add_argument("folder", metavar="FOLDER", help="such as state/runs/run-0007")
     parser.add_argument("--lock", type=int, metavar="FD", help="the run's lock, held by the descriptor")
     parser.add_argument("--lease", type=int, metavar="FD", help="the device's lock")
     return parser.parse_args(arguments)
 
 
-def _have_lock(folder: RunFolder, held: Held, inherited: int | None) -> bool:
+def have_lock(folder: RunFolder, held: Held, inherited: int | None) -> bool:
     if inherited is None:
         return run_lock.take(folder.lock, held) is not None
     os.set_inheritable(inherited, False)
@@ -108,7 +122,7 @@ def _result(folder: RunFolder, start: Start, heart: Heart) -> Result:
         trained, model_hash = _train(folder, start, heart)
     except Exception as error:  # noqa: BLE001 somebody else's code is run here, and its end has to be told
         traceback.print_exc()
-        return _ended(heart, start, "failed", reason=_words_of(error), how=_kind_of(error))
+        return _ended(heart, start, "failed", reason=words_of(error), how=kind_of(error))
     state, reason = trained.state, trained.problem
     if state == "paused":
         reason = heart.stopped_by
@@ -138,7 +152,7 @@ def _number(value: Any) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def _words_of(error: Exception) -> str:
+def words_of(error: Exception) -> str:
     """Our own errors say what to do; of others the kind and the place alone, since their words may quote a text."""
     if isinstance(error, AdaptdError | BadInput):
         return str(error)
@@ -147,7 +161,7 @@ def _words_of(error: Exception) -> str:
     return f"{type(error).__name__}{place}; out.log has the rest"
 
 
-def _kind_of(error: Exception) -> str:
+def kind_of(error: Exception) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "memory"
     return "refused" if isinstance(error, AdaptdError) else "error"
@@ -158,10 +172,10 @@ def _kind_of(error: Exception) -> str:
 
 def _train(folder: RunFolder, start: Start, heart: Heart) -> tuple[Trained, str | None]:
     spec = folder.spec()
-    workload, settings = _workload(spec, start)
+    workload, settings = workload_of(spec, start)
     with TextSource.open(folder.path.parent.parent) as source:
-        dataset = workload.examples(_pool(folder, "columns", source))
-        validating = _pool(folder, "validation", source)
+        dataset = workload.examples(pool_in(folder, "columns", source))
+        validating = pool_in(folder, "validation", source)
         validation = workload.examples(validating) if len(validating) else None
         heart.beat(now=True)
         trained = workload.train(_job(folder, spec, start, heart, settings, dataset, validation))
@@ -170,7 +184,7 @@ def _train(folder: RunFolder, start: Start, heart: Heart) -> tuple[Trained, str 
     return trained, _keep_model(folder) if trained.state == "finished" else None
 
 
-def _pool(folder: RunFolder, name: Literal["columns", "validation"], source: TextSource) -> Pool:
+def pool_in(folder: RunFolder, name: Literal["columns", "validation"], source: TextSource) -> Pool:
     """A pool of the folder; what its recorded examples say is read by the numbers of the events that said it then."""
     columns: dict[str, NDArray[Any]] = {}
     nothing = np.zeros(0, np.int64)
@@ -184,7 +198,7 @@ def _pool(folder: RunFolder, name: Literal["columns", "validation"], source: Tex
             raise Refused(f"event {gone[0]}: its text cannot be read, expected one that nobody has forgotten")
         return found
 
-    needed = ("example", *SEQS, "ups", "downs")
+    needed = ("example", *SEQS, "ups", "downs", "side")
     pool = folder.pool(name, texts)
     columns |= {one: pool[one] for one in needed if one in pool.columns}
     order = np.argsort(pool["example"], kind="stable") if len(pool) else nothing
@@ -192,7 +206,7 @@ def _pool(folder: RunFolder, name: Literal["columns", "validation"], source: Tex
     return pool
 
 
-def _workload(spec: Spec, start: Start) -> tuple[Workload, Any]:
+def workload_of(spec: SaysWorkload, start: Start) -> tuple[Workload, Any]:
     plugin = plugin_loading.load("workload", spec.plugin, Path(start.beside))
     if plugin.code_hash != spec.code:
         raise Refused(
@@ -234,14 +248,14 @@ def _job(
         checkpoints=folder.checkpoints,
         settings=settings,
         mode=spec.mode,
-        device=_device(start.device),
+        device=device_of(start.device),
         rng=seeded_rng(spec.seed),
         log=heart.log,
         should_stop=heart.should_stop,
     )
 
 
-def _device(device: str) -> str:
+def device_of(device: str) -> str:
     """The daemon lets this process see its own GPU alone, which torch calls the first one."""
     return "cuda:0" if device.startswith("cuda") else device
 

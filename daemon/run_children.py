@@ -22,6 +22,7 @@ from daemon.run_outcomes import End, attempt_of, outcome
 from daemon.run_planning import RunConfig
 from daemon.run_process import Child, Ended, found
 from daemon.views.chosen import Chosen
+from daemon.views.models import Models
 from daemon.views.runs import OVER, Record, Runs
 
 AView = TypeVar("AView")
@@ -57,6 +58,19 @@ class RunLog:
     def chosen(self, workload: str, artifact_types: Sequence[str]) -> dict[str, Any]:
         """The settings that a search has chosen for it last; none where there was no search."""
         return self._views.of(Chosen).settings_for(workload, artifact_types)
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """The plans whose models were in use and given back."""
+        models = self._views.of(Models)
+        left = [
+            model.run
+            for workload in models.workloads()
+            for model in models.standing(workload).models.values()
+            if model.state == "quarantined"
+        ]
+        return [
+            self.view.by_id[run]["plan"] for run in left if run in self.view.by_id and "plan" in self.view.by_id[run]
+        ]
 
     def __getitem__(self, run: str) -> Record:
         return self.view.by_id[run]

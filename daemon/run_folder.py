@@ -165,13 +165,17 @@ class RunFolder:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 columns = {column: stored[column] for column in stored.files}
-            pool = Pool.of(columns, names=self.spec().names.get(name, {}), derived=derived, fetch_texts=texts)
+            pool = Pool.of(columns, names=self.names(name), derived=derived, fetch_texts=texts)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, WrongPool) as error:
             raise BadRunFolder(path, str(error) or type(error).__name__, "the columns of a pool") from None
         missing = set(pool["example"][pool["example"] < 0].tolist()) - derived.keys()
         if missing:
             raise BadRunFolder(self.path / "derived.jsonl", f"no example {max(missing)}", "every one that was derived")
         return pool
+
+    def names(self, pool: str) -> Mapping[str, list[str | None]]:
+        """What the numbers in that pool's columns stand for."""
+        return self.spec().names.get(pool, {})
 
     def _derived(self) -> dict[int, Mapping[str, Any]]:
         path = self.path / "derived.jsonl"

@@ -62,10 +62,16 @@ class NotPlanned(AdaptdError):
 
 
 def plan_of(
-    run: str, told: Mapping[str, Any], config: RunConfig, beside: Path, chosen: Mapping[str, Any] | None = None
+    run: str,
+    told: Mapping[str, Any],
+    config: RunConfig,
+    beside: Path,
+    chosen: Mapping[str, Any] | None = None,
+    champion: Path | None = None,
 ) -> Body:
     """What `run_planned` says of a batch in the list, but for its seed. `chosen` by a search yields to config.toml.
 
+    It begins from the champion where there is one, else from the base model of config.toml.
     NotPlanned, PluginRejected or BadSettings where it cannot become a run by what is configured now.
     """
     name = told["workload"]
@@ -81,9 +87,15 @@ def plan_of(
         "mode": workload.mode,
         "settings": _still_known(plugin, chosen or {}) | dict(workload.settings),
         "device": config.device.use,
-        "base_model": None if workload.base_model is None else str((beside / workload.base_model).resolve()),
+        "base_model": _begins_from(workload, beside, champion),
         "attempts": config.runs.attempts,
     }
+
+
+def _begins_from(workload: WorkloadSettings, beside: Path, champion: Path | None) -> str | None:
+    if champion is not None:
+        return str(champion)
+    return None if workload.base_model is None else str((beside / workload.base_model).resolve())
 
 
 def _still_known(plugin: plugin_loading.Plugin, chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,23 +98,31 @@ class Child:
 
 
 def started(
-    folder: RunFolder, start: Start, lease: Lease, environ: Mapping[str, str], gpu_uuid: str | None = None
+    folder: RunFolder,
+    start: Start,
+    lease: Lease,
+    environ: Mapping[str, str],
+    gpu_uuid: str | None = None,
+    *,
+    module: str = "daemon.run_child",
 ) -> Child | None:
-    """A new child, which holds run and device for its life; None where another process holds the run."""
+    """A new child, which holds folder and device for its life; None where another process holds the folder."""
     held = Held(0, start.start, start.device, folder.checkpointed_step())
     lock = run_lock.take(folder.lock, held)
     if lock is None:
         return None
     try:
         folder.clear_for(start)
-        process = _spawned(folder, lock, lease.descriptor, _environment(environ, gpu_uuid))
+        process = _spawned(module, folder, lock, lease.descriptor, _environment(environ, gpu_uuid))
     finally:
         os.close(lock)
     return Child(folder, held._replace(pid=process.pid), process, _pidfd(process.pid))
 
 
-def _spawned(folder: RunFolder, lock: int, lease: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-m", "daemon.run_child", str(folder.path), f"--lock={lock}", f"--lease={lease}"]
+def _spawned(
+    module: str, folder: RunFolder, lock: int, lease: int, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", module, str(folder.path), f"--lock={lock}", f"--lease={lease}"]
     out = os.open(folder.out_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         return subprocess.Popen(

@@ -7,14 +7,15 @@ goes on: an intent is in the log before its deed, and a deed can be done twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from adaptd.errors import AdaptdError
 from daemon import run_planning
 from daemon.clock_and_chance import MICROSECONDS
-from daemon.device import CPU, Choice, Need, NoSuchDevice, choose
+from daemon.device import CPU, Choice, Need, NoSuchDevice
+from daemon.device_having import had
 from daemon.device_lease import Lease, NoLeases
 from daemon.event_kinds import RUN_CANCELLED, RUN_FAILED, RUN_PLANNED
 from daemon.gpus import LooksAtGpus
@@ -42,7 +43,16 @@ class Place(NamedTuple):
 class RunQueue:
     """Plans, starts, watches and ends runs."""
 
-    def __init__(self, place: Place, log: RunLog, batches: Batches, gpus: LooksAtGpus, config: RunConfig) -> None:
+    def __init__(
+        self,
+        place: Place,
+        log: RunLog,
+        batches: Batches,
+        gpus: LooksAtGpus,
+        config: RunConfig,
+        begins: Callable[[Mapping[str, Any]], Path | None] = lambda _: None,
+    ) -> None:
+        self._begins = begins  # the folder of the model that a batch's run begins from
         self._place, self._log, self._batches, self._gpus, self._config = place, log, batches, gpus, config
         self._children = RunChildren(place.state_dir, log, gpus, config)
         self._untidy = True
@@ -71,12 +81,13 @@ class RunQueue:
                 yield told
 
     def _tried_in_vain(self, told: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The plan that was given up for the same batch, workload and settings."""
-        plans = [plan for plan in self._log.view.given_up() if plan.get("batch_hash") == told["hash"]]
+        """The plan that was given up, or whose model was rolled back, for the same batch, workload and settings."""
+        tried = [*self._log.view.given_up(), *self._log.quarantined()]
+        plans = [plan for plan in tried if plan.get("batch_hash") == told["hash"]]
         if not plans:
             return None
         try:
-            plan = run_planning.plan_of("", told, self._config, self._place.beside, self._chosen(told))
+            plan = run_planning.plan_of("", told, *self._by(told))
         except AdaptdError:
             return None
         same = ("workload", "plugin", "mode", "settings", "base_model")
@@ -95,7 +106,7 @@ class RunQueue:
     def _plan(self, run: str, told: Mapping[str, Any], now: int) -> str:
         formed = self._rebuilt(told["batch"])
         try:
-            body = run_planning.plan_of(run, told, self._config, self._place.beside, self._chosen(told))
+            body = run_planning.plan_of(run, told, *self._by(told))
             if isinstance(formed, str):
                 raise run_planning.NotPlanned(formed)
         except AdaptdError as error:
@@ -110,6 +121,10 @@ class RunQueue:
             return self._batches.rebuild(batch)
         except AdaptdError as error:  # somebody took away what it was formed with
             return f"batch {batch}: {error}"
+
+    def _by(self, told: Mapping[str, Any]) -> tuple[RunConfig, Path, dict[str, Any], Path | None]:
+        """What a plan goes by."""
+        return self._config, self._place.beside, self._chosen(told), self._begins(told)
 
     def _chosen(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """What a search has chosen for the batch's workload."""
@@ -127,7 +142,8 @@ class RunQueue:
             vain = None if told["batch"] in have else self._tried_in_vain(told)
             if vain is not None and told["hash"] not in self._told_once:
                 self._told_once.add(told["hash"])
-                yield f"batch {told['batch']} is not planned: it is batch {vain['batch']} again, which was given up"
+                why = "whose model was rolled back" if vain in self._log.quarantined() else "which was given up"
+                yield f"batch {told['batch']} is not planned: it is batch {vain['batch']} again, {why}"
 
     def _folder(self, record: Record, now: int) -> RunFolder | str:
         """The run's folder, written again where a kill came before it; else what was told of the run's end."""
@@ -207,19 +223,7 @@ class RunQueue:
 
     def _device(self, need: Need) -> tuple[Choice, Lease | None]:
         """A device that is free, and its lease: of several GPUs the best that no other run has."""
-        gpus = list(self._gpus.look()) if self._config.device.use != "cpu" and "cuda" in need.devices else []
-        refused: list[str] = []
-        while True:
-            choice = choose(self._config.device, need, gpus, self._children.pids())
-            if choice.device is None:
-                return choice._replace(why_not="; ".join([*refused, choice.why_not])), None
-            lease = Lease.take(self._place.leases, choice.uuid or choice.device)
-            if lease is not None:
-                return choice, lease
-            refused.append(f"another run has {choice.device}")
-            gpus = [gpu for gpu in gpus if gpu.uuid != choice.uuid]
-            if choice.uuid is None or not gpus:
-                return Choice(None, why_not="; ".join(refused)), None
+        return had(self._config.device, need, self._gpus, self._place.leases, self._children.pids())
 
     def _wait_for(self, folder: RunFolder, why: str) -> list[str]:
         """Said when it changes, and left in the folder for those who look."""

@@ -31,6 +31,8 @@ from daemon.night_checking import night_misfits
 from daemon.night_settings import (
     DeviceSettings,
     EmbeddingsSettings,
+    GateSettings,
+    ModelsSettings,
     NightSettings,
     RunsSettings,
     WorkloadName,
@@ -144,6 +146,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     device: DeviceSettings = DeviceSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     runs: RunsSettings = RunsSettings()
+    models: ModelsSettings = ModelsSettings()
+    gate: GateSettings = GateSettings()
     workloads: dict[WorkloadName, WorkloadSettings] = {}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.event_log import Found
+from daemon.sides import SIDES
 
 Ints = NDArray[np.int64]
 Text = Mapping[str, Any]
@@ -73,7 +74,7 @@ class TextSource:
         self.close()
 
     def texts(self, rows: Mapping[str, NDArray[Any]]) -> list[Text]:
-        """The text of each row; the columns are a pool's: `example`, `ups`, `downs`, and those of SEQS."""
+        """The text of each row; the columns are a pool's: `example`, `ups`, `downs`, SEQS, and `side` where known."""
         told = self.told(np.concatenate([rows[name] for name in ("example", *SEQS)]))
         compared = self._compared(rows, told)
         names = ("example", *SEQS, "ups", "downs")
@@ -114,19 +115,22 @@ class TextSource:
     def _compared(self, rows: Mapping[str, NDArray[Any]], told: Mapping[int, Told]) -> dict[int, Any]:
         """For preferences that name another output by its id: what that says, by the preference's number.
 
-        Only an output of the same side is told: another side's must not get into a batch through the back door.
+        Only an output of the same side is told: another side's must not get into a batch through the back door. A
+        column `side` says it of examples that are on another side now than when they were recorded.
         """
         named = {}
-        for example, seq in zip(rows["example"].tolist(), rows["preference_seq"].tolist(), strict=True):
+        sides_now = rows["side"].tolist() if "side" in rows else [0] * len(rows["example"])
+        examples = zip(rows["example"].tolist(), rows["preference_seq"].tolist(), sides_now, strict=True)
+        for example, seq, side in examples:
             fields = told[seq].fields if seq in told else None
             if fields and fields.get("compared_with") is None and fields.get("compared_with_id") is not None:
-                named[seq] = (fields["compared_with_id"], example)
+                named[seq] = (fields["compared_with_id"], SIDES[side] or (example in told and told[example].side))
         found = self.log.find(name for name, _ in named.values()) if named else {}
         outputs = self.told(np.array([one.seq for one in found.values()], np.int64))
         said = {}
-        for seq, (name, example) in named.items():
+        for seq, (name, side) in named.items():
             other = outputs.get(found[name].seq) if name in found else None
-            if other is not None and other.fields and example in told and other.side == told[example].side:
+            if other is not None and other.fields and side and other.side == side:
                 said[seq] = other.fields.get("output")
         return said
 

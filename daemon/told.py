@@ -1,6 +1,7 @@
 """This file knows what was said of which output, event by event, and what of it stands.
 
-It folds the log in memory, as the view of examples does, and reads whole events one by one: as many as are asked for.
+It folds the log in memory, as the view of examples does, where nobody has done so, and reads whole events one by one:
+as many as are asked for.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ class OutputTold(NamedTuple):
 class Tellings:
     """All outputs and all feedback of a log, as it is now."""
 
-    def __init__(self, reader: EventReader) -> None:
+    def __init__(self, reader: EventReader, examples: Examples | None = None) -> None:
         self._reader = reader
-        self._examples = _folded(reader)
+        self._examples = _folded(reader) if examples is None else examples
         signals = self._examples.signals
         self._seqs: NDArray[np.int64] = np.asarray(signals["seq"])
         self._example: NDArray[np.int64] = np.asarray(signals["example"]).astype(np.int64)
@@ -118,6 +119,12 @@ class Tellings:
         told = self._told(int(rows[0]))
         later = np.flatnonzero(self._targets == told.event["seq"])
         return ToldInFull(told, self._output_of(int(rows[0])), [self._told(int(row)) for row in later])
+
+    def on_output(self, seq: int) -> list[Told]:
+        """Everything that was said of the output of this number, oldest first, and whether it stands."""
+        found = np.flatnonzero(self._resolved["seq"] == seq)
+        rows = np.flatnonzero(np.isin(self._example, found[:1]))
+        return [self._told(int(row)) for row in rows]
 
     def _told(self, row: int) -> Told:
         event = self._event(int(self._seqs[row]))

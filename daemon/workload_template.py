@@ -88,7 +88,7 @@ class $class_name:
         if done.state in ("paused", "unhealthy"):
             return Trained(done.state, metrics, tuple(done.flags), done.problem)
         save_file(model.state_dict(), job.out / "model.safetensors")
-        (job.out / "card.json").write_text(json.dumps({"workload": self.name, "examples": len(job.dataset)}))
+        (job.out / "about.json").write_text(json.dumps({"workload": self.name, "examples": len(job.dataset)}))
         return Trained("finished", metrics, tuple(done.flags))
 
     def judge(self, model, dataset, device):

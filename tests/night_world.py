@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from daemon.clock_and_chance import SeededChance
 from daemon.event_kinds import BATCH_FORMED, BATCH_NOT_FORMED, NIGHTS_PAUSED, NIGHTS_RESUMED, TRAINING_ASKED, own_event
-from daemon.idle_parts import NobodyForms, NobodyPrepares, NobodyRuns
+from daemon.idle_parts import NobodyForms, NobodyJudges, NobodyPrepares, NobodyRuns
 from daemon.memory_log import MemoryEventLog
 from daemon.night_parts import Formed, NightParts, NotFormed
 from daemon.night_shift import NightShift
@@ -39,12 +39,12 @@ class World:
         self.views = Views.open(":memory:", self.log)
         self.chance = SeededChance(1)
         self.settings = settings or settings_for()
-        self.prepares, self.forms, self.runs = Preparing(), Forming(self), Queue()
+        self.prepares, self.forms, self.runs, self.judges = Preparing(), Forming(self), Queue(), Judge()
         self.shift = None
 
     def start(self, now):
         """A daemon begins; what an earlier one had in memory is gone."""
-        parts = NightParts(self.prepares, self.forms, self.runs)
+        parts = NightParts(self.prepares, self.forms, self.runs, self.judges)
         self.shift = NightShift(self.log, self.views, self.chance, parts, self.settings, now)
 
     def turn(self, now):
@@ -114,6 +114,26 @@ class Forming(NobodyForms):
         if news:
             self.world.say(BATCH_NOT_FORMED, now, reason="nothing new", **about)
         return NotFormed(workload, "nothing new", news)
+
+
+class Judge(NobodyJudges):
+    """Judges at each turn what `waiting` names, one workload after the other."""
+
+    def __init__(self):
+        self.waiting, self.seen, self.stops = [], [], 0
+
+    def busy(self, workload):
+        return workload in self.waiting
+
+    def turn(self, now, night, asked):
+        assert now
+        self.seen.append((night and night.date.isoformat(), list(asked)))
+        return [f"{self.waiting.pop(0)}: judged"] if self.waiting and night else []
+
+    def stop(self, now):
+        assert now
+        self.stops += 1
+        return []
 
 
 class Queue(NobodyRuns):

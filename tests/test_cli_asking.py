@@ -8,6 +8,7 @@ import adaptd
 from adaptd.asking import NotAsked
 from daemon.cli.main import main
 from tests import made_state
+from tests.spooled_lines import as_a_fresh_host
 from tests.test_running import running
 
 LINES = [
@@ -22,9 +23,10 @@ def folder(tmp_path, monkeypatch):
     made_state.take_in(made_state.init(tmp_path), LINES)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ADAPTD_DISABLED", raising=False)
+    as_a_fresh_host()
     adaptd.configure(config=str(tmp_path / "config.toml"))
     yield tmp_path
-    adaptd.configure()
+    as_a_fresh_host()
 
 
 def asked(capsys, *options):

@@ -64,16 +64,16 @@ def test_the_check_as_json(folder, capsys, monkeypatch):
         "faults": [
             {
                 "key": "logs",
-                "expected": "one of the tables adaptd, device, embeddings, intake, log, night, privacy, runs, sides, "
-                "workloads",
+                "expected": "one of the tables adaptd, device, embeddings, gate, intake, log, models, night, privacy, "
+                "runs, sides, workloads",
                 "found": "an unknown key",
                 "hint": "did you mean log?",
                 "line": 2,
                 "column": 2,
                 "variable": None,
                 "words": "",
-                "told": "config.toml:2:2: logs: expected one of the tables adaptd, device, embeddings, intake, log, "
-                "night, privacy, runs, sides, workloads, found an unknown key, did you mean log?",
+                "told": "config.toml:2:2: logs: expected one of the tables adaptd, device, embeddings, gate, intake, "
+                "log, models, night, privacy, runs, sides, workloads, found an unknown key, did you mean log?",
             },
             {
                 "key": "log.durability",
@@ -128,6 +128,20 @@ attempts = 3
 silent_seconds = 900
 keep_folders = 50
 
+[models]
+keep = 10
+
+[gate]
+false_promotions_per_year = 1.0
+judge_wanted = 200
+when_few = "wait"
+serves = 20
+slice_min = 200
+margin = 0.05
+most_negative_flips = 0.1
+most_latency = 1.25
+most_size = 2.0
+
 [workloads.support]
 plugin = "tiny_classifier"
 artifact_types = []
@@ -139,6 +153,7 @@ stage = { size_batch = { max_examples = 5 } }
 settings = {}
 on_error = "refuse"
 tune_share = 0.0
+ratings = "volunteered"
 
 [workloads.support.trigger]
 new_examples = "sized"

@@ -53,6 +53,8 @@ def test_the_same_as_json(folder, capsys):
         "derived": 0,
         "again": False,
         "problems": [],
+        "models": [],
+        "retrained": [],
     }
     assert main(["forget", "alice", "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["again"] is True

@@ -75,7 +75,8 @@ def test_run_with_a_bad_configuration_tells_every_fault(tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     assert main(["run"]) == 78
     told = capsys.readouterr().err.splitlines()
-    tables = "one of the tables adaptd, device, embeddings, intake, log, night, privacy, runs, sides, workloads"
+    tables = "one of the tables adaptd, device, embeddings, gate, intake, log, models, night, privacy, runs, sides"
+    tables += ", workloads"
     assert told == [
         'config.toml:3:14: log.durability: expected "full" or "normal", found "ful", did you mean "full"?',
         f"config.toml:4:2: intak: expected {tables}, found an unknown key, did you mean intake?",

@@ -6,6 +6,8 @@ import pytest
 
 from daemon.cli.main import main
 from daemon.cli.status import page_of
+from daemon.models_outlook import ModelsOutlook
+from daemon.moments import short_moment_of
 from daemon.night_outlook import NightOutlook, WorkloadOutlook
 from daemon.queries import LogState, SpoolState, Status, Volume
 from daemon.state_lock import StateLock
@@ -346,11 +348,56 @@ def test_each_workload_has_a_line():
 
 def test_what_a_first_promotion_needs_is_less_with_a_workload():
     """Then a batch; then a model."""
-    assert (
-        line_of(with_nights(), NOW, "promotion") == "first needs a batch to learn from and 200 more rated judge outputs"
-    )
+    told = line_of(with_nights(), NOW, "promotion")
+    assert told == "first needs a batch to learn from and 200 more fair judge examples"
     found = a_status(workloads=[WorkloadOutlook("chat", batch=1, batch_at=NOW)], rated_judge_examples=200)
     assert line_of(found, NOW, "promotion") == "first needs a model that is better"
+
+
+def with_models(*shorts, ratings="all", **changes):
+    models = [ModelsOutlook(f"w{number}", ratings, 200, short) for number, short in enumerate(shorts)]
+    workloads = [WorkloadOutlook(one.name, batch=1, batch_at=NOW) for one in models]
+    return a_status(models=models, workloads=workloads, **changes)
+
+
+def test_only_fair_examples_count_towards_a_promotion():
+    """Volunteered ratings do not; those that were asked for do, and those of a workload where all are rated."""
+    counts = {"rated_judge_examples": 190, "asked_judge_examples": 30}
+    assert with_models(None, **counts).missing_for_promotion == ["10 more fair judge examples"]
+    assert with_models(None, ratings="volunteered", **counts).missing_for_promotion == ["170 more fair judge examples"]
+    assert line_of(with_models({"champion": 3, "since": NOW}, **counts), NOW, "promotion").startswith("next needs 10")
+
+
+def test_the_model_in_use_has_a_line_with_what_was_decided_last():
+    """Calm, and cut to the width."""
+    champion = {"champion": 3, "since": NOW, "figure": {"metric": "accuracy", "value": 0.9123}}
+    down = {"kind": "challenger_turned_down", "model": 4, "sentence": "Turned down: accuracy -2.0 points on 300."}
+    hand = down | {
+        "verdict": "by hand",
+        "sentence": "Not promoted by itself: 0 fair examples. A person may promote it.",
+    }
+    found = with_models(
+        champion | {"decided": down},
+        champion | {"decided": {"kind": "challenger_promoted", "model": 3, "sentence": "Promoted: so."}},
+        {"champion": None, "challenger": 1},
+        {"champion": 0, "since": NOW, "challenger": 5, "decided": hand | {"model": 5}},
+        {"champion": 0, "since": NOW, "challenger": 5, "decided": down},
+        {"champion": None, "decided": down | {"failed": "no baseline"}},
+        None,
+    )
+    day = short_moment_of(NOW)[:10]
+    assert [one.told for one in found.models] == [
+        f"champion 3 since {day}: accuracy 0.912; 4 was turned down: accuracy -2.0 points on 300",
+        f"champion 3 since {day}: accuracy 0.912",
+        "no champion yet; 1 waits to be judged",
+        f"champion 0 since {day}; 5 was left for a person to say: 0 fair examples. A person may promote it",
+        f"champion 0 since {day}; 5 waits to be judged",
+        "no champion yet; 4 was turned down: no baseline",
+        None,
+    ]
+    page = page_of(found, NOW, 60)
+    assert "model         which is in use" in page
+    assert max(map(len, page)) <= 60
 
 
 def test_nights_and_workloads_are_told_to_programs(tmp_path, monkeypatch, capsys):

@@ -34,6 +34,10 @@ READING = {
     "feedback list": [],
     "feedback show": ["fb-1"],
     "runs list": [],
+    "models list": [],
+    "golden list": [],
+    "gate show": [],
+    "why": ["out-1"],
     "batch list": [],
     "batch preview": [],
     "batch show": ["1"],
@@ -50,11 +54,15 @@ READING = {
 }
 """How verbs that take --json and add nothing to the log are called; those that record have tests of their own."""
 RECORDING = {"record-feedback", "feedback amend", "feedback retract", "forget", "restore"}
+RECORDING |= {f"golden {verb}" for verb in ("import", "freeze", "retire")}
+RECORDING |= {f"models {verb}" for verb in ("promote", "rollback", "pin", "unpin")}
 RECORDING |= {"tune", "train now", "pause", "resume", "cancel", "ask"}
 WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check", "train sbert"}
 """They work where there is no configuration yet; tests of the plugins read their JSON."""
 OF_RUNS = {"runs show", "runs compare"}
 """They need runs; tests/test_cli_runs.py reads their JSON."""
+OF_MODELS = {"gate explain", *(f"models {verb}" for verb in ("show", "card", "diff", "path", "export"))}
+"""They need models; tests/test_cli_models.py and test_cli_gate.py read their JSON."""
 
 
 def parsers():
@@ -192,7 +200,7 @@ def test_every_verb_reads_as_json_or_has_a_reason_not_to():
     """Whoever adds a verb says here how it is read."""
     with_json = {verb for verb, parser in LEAVES.items() if "--json" in parser._option_string_actions}
     assert set(LEAVES) - with_json == set(NO_JSON)
-    assert with_json == set(READING) | RECORDING | WITHOUT_A_PLACE | OF_RUNS
+    assert with_json == set(READING) | RECORDING | WITHOUT_A_PLACE | OF_RUNS | OF_MODELS
 
 
 @pytest.fixture(scope="module")

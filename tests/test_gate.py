@@ -94,9 +94,9 @@ def test_a_slice_of_a_few_is_not_tested_apart():
     """Nineteen examples bound nothing."""
     judged = answers(100, 50, 1000)
     judged.artifact_type[:19] = ["rare"] * 19
-    told = clause_of(decide(case(judged), Policy(), rng()), "other (1 types)")
+    told = clause_of(decide(case(judged), Policy(), rng()), "other (1 type)")
     assert told.holds
-    assert told.words == "other (1 types): 19 examples, too few to be looked at apart"
+    assert told.words == "other (1 type): 19 examples, too few to be looked at apart"
 
 
 def test_a_worse_golden_set_is_refused():

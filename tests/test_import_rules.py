@@ -84,6 +84,7 @@ def test_no_file_has_a_name_that_somebody_else_needs():
         ("adaptd/planted.py", "import daemon.event_log", "adaptd.planted -> daemon.event_log"),
         ("components/planted.py", "import adaptd._launch", "components.planted -> adaptd._launch"),
         ("components/planted.py", "import daemon.event_log", "components.planted -> daemon.event_log"),
+        ("components/planted.py", "import daemon.embedded", "components.planted -> daemon.embedded"),
         ("plugins/stages/planted.py", "import daemon.event_log", "plugins.stages.planted -> daemon.event_log"),
         ("daemon/planted.py", "import plugins.stages.other", "daemon.planted -> plugins.stages.other"),
         ("plugins/stages/planted.py", "import plugins.stages.other", "plugins.stages.planted -> plugins.stages.other"),

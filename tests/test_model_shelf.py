@@ -105,6 +105,24 @@ def test_a_link_out_of_the_folder_is_refused(shelf, source):
     assert shelf.numbers() == []
 
 
+@pytest.mark.parametrize("name", ["card.json", "manifest.json"])
+def test_a_file_under_a_name_of_ours_is_refused(shelf, source, name):
+    """The model would not be loaded without it, and nobody would know why."""
+    (source / name).write_text("{}")
+    with pytest.raises(ModelDamaged, match=f"{name}, a name under which adaptd puts a file of its own"):
+        put(shelf, 1, source)
+
+
+def test_a_model_of_another_shelf_is_put_without_what_that_shelf_said(shelf, source):
+    """As a base model may be."""
+    put(shelf, 1, source)
+    shelf.put(2, shelf.path(1), {"run": None}, "# again\n")
+    assert shelf.card(2)["run"] is None
+    assert shelf.check(2)
+    assert (shelf.path(2) / "README.model.md").read_text() == "what the library says"
+    assert (shelf.path(1) / "README.md").read_text() == "# support 1\n"
+
+
 def test_links_say_which_is_in_use_and_are_set_right_by_the_log(shelf, source):
     """As after a crash between a promotion and its swap."""
     for number in (1, 2):

@@ -247,3 +247,31 @@ def test_by_day_what_prepares_is_stopped(world):
     assert world.prepares.stops == 0
     world.turn(MORNING)
     assert world.prepares.stops == 1
+
+
+def test_a_workload_whose_model_is_not_decided_about_gets_no_other_batch(world):
+    """The next run begins from whoever is champion then; a batch comes in the turn in which it is decided."""
+    world.judges.waiting = ["support"]
+    world.judges.turn = lambda *_: []
+    world.turn(NIGHT)
+    assert world.forms.seen == []
+    del world.judges.turn
+    assert world.turn(NIGHT + 1).told == ("support: judged", "support: no batch, nothing new")
+
+
+def test_models_are_judged_in_the_night_and_for_what_was_asked(world):
+    """The part is asked at every turn, by day as well, and knows what may be done."""
+    world.turn(EVENING)
+    world.ask(EVENING + 1)
+    world.turn(EVENING + 1)
+    world.turn(NIGHT)
+    assert world.judges.seen == [(None, []), (None, ["support"]), ("2026-11-21", [])]
+
+
+def test_a_pause_and_the_daemons_end_stop_the_judging(world):
+    """It is done again afterwards."""
+    world.pause(NIGHT)
+    world.turn(NIGHT)
+    assert (world.judges.stops, world.judges.seen) == (1, [])
+    world.shift.stop(NIGHT + 1)
+    assert world.judges.stops == 2

@@ -5,11 +5,14 @@ import random
 import numpy as np
 import pytest
 
+from daemon.clock_and_chance import SeededChance
+from daemon.event_kinds import EXAMPLES_SERVED, OUTPUTS_ASKED, own_event
 from daemon.pooling import (
     NotPrepared,
     Pooled,
     Wanted,
     judge_unrated_of,
+    judged_of,
     pool_of,
     rated_of,
     unrated_of,
@@ -17,7 +20,7 @@ from daemon.pooling import (
 )
 from daemon.views.examples import Examples
 from daemon.views.page import Vocabulary
-from daemon.views.store import fold_next
+from daemon.views.store import fold_next, rebuild_digests
 from tests.derived_world import DerivedWorld, sentence
 from tests.intake_world import feedback, output
 
@@ -324,3 +327,110 @@ def told(world, pool):
         }
         for row in range(len(pool))
     }
+
+
+class TestJudgedOn:
+    """What champion and challenger are compared on."""
+
+    def judged(self, world, ratings="volunteered", needs=(), apart=None):
+        return judged_of(world.source(), Wanted((), needs), world.moment(), ratings, apart)
+
+    def test_only_the_judge_side_and_only_what_says_what_is_right(self, world):
+        """That an output is wrong says nothing of another model's answer."""
+        for name in ("corrected", "labelled", "confirmed", "wrong", "unrated"):
+            world.output_on("judge", name, rated=False)
+        world.output_on("learn", "learnt")
+        world.output_on("validate", "v")
+        world.send(
+            feedback("1", "corrected", correction="so"),
+            feedback("2", "labelled", category="refund"),
+            feedback("3", "confirmed", score=95.0),
+            feedback("4", "wrong", thumb="down"),
+        )
+        assert ids(world, self.judged(world).pool) == {"corrected", "labelled", "confirmed"}
+        assert ids(world, self.judged(world, needs=("correction", "score")).pool) == {"corrected", "confirmed"}
+        assert ids(world, self.judged(world, needs=("comment",)).pool) == set()
+
+    def test_volunteered_ratings_are_not_fair(self, world):
+        """Ratings of all outputs are, or of a share that was drawn."""
+        world.output_on("judge", "a")
+        assert not self.judged(world).fair.any()
+        for ratings in ("all", "random"):
+            judged = self.judged(world, ratings)
+            assert judged.fair.all()
+            assert judged.weights.tolist() == [1.0]
+
+    def test_what_was_asked_at_random_is_fair_and_weighs_by_its_propensity(self, world):
+        """Among volunteered ones it alone; where all are rated nothing has to be weighed."""
+        world.output_on("judge", "volunteered")
+        asked = world.output_on("judge", "asked", rated=False)
+        body = {"kind": "random", "outputs": [{"seq": asked, "propensity": 0.25}]}
+        world.state.log.append([own_event(OUTPUTS_ASKED, body, world.clock.now(), SeededChance(8))])
+        world.state.views.catch_up()
+        world.send(feedback("r", "asked", thumb="up"))
+        judged = self.judged(world)
+        assert dict(zip(judged.fair.tolist(), judged.weights.tolist(), strict=True)) == {False: 4.0, True: 4.0}
+        assert ids(world, judged.pool.take(np.flatnonzero(judged.fair))) == {"asked"}
+        assert self.judged(world, "random").fair.all()
+        assert self.judged(world, "all").weights.tolist() == [1.0, 1.0]
+
+    def test_what_is_near_the_golden_set_is_left_out(self, world):
+        """Whoever keeps that set says which outputs are."""
+        kept, near = world.output_on("judge", "kept"), world.output_on("judge", "near")
+        judged = self.judged(world, apart=lambda seqs: seqs == near)
+        assert judged.pool["example"].tolist() == [kept]
+
+
+class TestServed:
+    """An example that served its last decision is learnt from."""
+
+    def serve(self, world, *outputs):
+        body = {"workload": "support", "outputs": list(outputs)}
+        world.state.log.append([own_event(EXAMPLES_SERVED, body, world.clock.now(), SeededChance(outputs[0]))])
+        world.state.views.catch_up()
+
+    def test_it_goes_from_judge_to_learn_once(self, world):
+        """And is judged on no more; one that was learnt from already stays where it is."""
+        served, learnt = world.output_on("judge", "served"), world.output_on("learn", "learnt")
+        world.output_on("judge", "stays")
+        rated = world.state.views.examples.rated_judge_examples()
+        self.serve(world, served, learnt)
+        assert ids(world, pooled(world).pool) == {"served", "learnt"}
+        assert ids(world, judged_of(world.source(), Wanted(), world.moment(), "all").pool) == {"stays"}
+        assert world.state.views.examples.rated_judge_examples() == rated - 1
+
+    def test_what_is_near_it_is_learnt_too_unless_another_is_held_out(self, world):
+        """Held apart goes by the side that holds now."""
+        served, other = world.output_on("judge", "served", like=SENT), world.output_on("judge", "other", like=SENT)
+        world.output_on("learn", "near", like=SENT)
+        world.prepare()
+        derived = world.derived
+        world.derived = lambda: derived().take_served(world.state.views.examples._examples().served["output_seq"])
+        self.serve(world, served)
+        assert ids(world, pooled(world, prepare=False).pool) == set()
+        self.serve(world, other)
+        assert ids(world, pooled(world, prepare=False).pool) == {"served", "other", "near"}
+
+    def test_an_output_of_the_judge_side_is_not_told_to_it(self, world):
+        """A preference that names one by its id was read while both were held out."""
+        held = world.output_on("judge", "held")
+        served = world.output_on("judge", "served", rated=False)
+        world.send(feedback("p", "served", verdict="better", compared_with_id="held"))
+        judged = judged_of(world.source(), Wanted(), world.moment(), "all").pool
+        (text,) = judged.texts(np.flatnonzero(judged["example"] == served))
+        assert text["compared_with"] == "an answer"
+        self.serve(world, served)
+        assert pooled(world).pool.texts([0])[0]["compared_with"] is None
+        self.serve(world, held)
+        assert len(pooled(world).pool) == 2
+
+
+def test_a_served_example_is_as_served_after_a_restart(world):
+    """The view takes it up from what it saved."""
+    served = world.output_on("judge", "served")
+    TestServed().serve(world, served)
+    digests = world.state.views.digests()
+    world.state.views.catch_up()
+    world.state.views._load()
+    assert world.state.views.digests() == digests == rebuild_digests(world.state.log)
+    assert world.state.views.examples.rated_judge_examples() == 0

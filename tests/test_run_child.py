@@ -9,7 +9,7 @@ import pytest
 
 from daemon.heartbeat import MOST_LOSSES, Heart
 from daemon.night_settings import WorkloadSettings
-from daemon.run_child import Refused, _base_model, _device, _words_of, halved
+from daemon.run_child import Refused, _base_model, device_of, halved, words_of
 from daemon.run_folder import RunFolder, Spec, Start
 from tests.run_world import NOW, Config, World, forget_loaded_plugins
 
@@ -128,7 +128,7 @@ def test_a_base_model_has_to_be_there():
 
 def test_the_child_sees_its_own_gpu_alone():
     """Which torch calls the first one."""
-    assert (_device("cuda:3"), _device("cpu")) == ("cuda:0", "cpu")
+    assert (device_of("cuda:3"), device_of("cpu")) == ("cuda:0", "cpu")
 
 
 def test_words_of_others_are_not_told():
@@ -136,7 +136,7 @@ def test_words_of_others_are_not_told():
     try:
         raise KeyError("my knee hurts")
     except KeyError as error:
-        told = _words_of(error)
+        told = words_of(error)
     assert told.startswith("KeyError at ")
     assert "knee" not in told
     assert told.endswith("; out.log has the rest")

@@ -53,7 +53,7 @@ def test_a_night_leaves_a_model(place):
         shift = shift_of(state, settings, parts, clock, chance)
         loop = MainLoop(state.intake, state.views, shift=shift)
         told, end = [], time.monotonic() + PATIENCE_SECONDS
-        while "run_finished" not in kinds(state):
+        while "challenger_turned_down" not in kinds(state):
             assert time.monotonic() < end, told
             report = loop.turn(clock.advance(seconds=0.1))
             told += [*report.told, *([report.failure] if report.failure else [])]

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from daemon import forgetting
-from daemon.event_kinds import RUN_CANCELLED
+from daemon.event_kinds import CHALLENGER_PROMOTED, CHAMPION_ROLLED_BACK, MODEL_SHELVED, RUN_CANCELLED
 from daemon.night_parts import NoSuchRun, NothingToCancel
 from daemon.night_settings import WorkloadSettings
 from daemon.nights import Night
@@ -124,6 +124,22 @@ def test_a_run_is_given_up_after_so_many_attempts(world):
     configure(world)
     assert world.queue.busy("counting")
     world.until(world.is_("finished", 2))
+
+
+def test_what_was_rolled_back_is_not_learnt_again_in_the_same_way(world):
+    """The same batch under another number is the same candidate."""
+    world.batches.add(hash_="same")
+    world.until(world.is_("finished"))
+    of = {"workload": "counting"}
+    world.log.append(MODEL_SHELVED, of | {"model": 1, "run": "run-0001", "batch": 1, "hash": "x", "base": None}, NOW)
+    world.log.append(CHALLENGER_PROMOTED, of | {"model": 1, "previous": 0, "by": "gate", "reason": None}, NOW)
+    world.log.append(CHAMPION_ROLLED_BACK, of | {"from": 1, "to": 0, "reason": None}, NOW)
+    world.batches.add(hash_="same")
+    assert not world.queue.busy("counting")
+    told = ["batch 2 is not planned: it is batch 1 again, whose model was rolled back"]
+    assert world.queue.plan(NOW) == told
+    configure(world, steps=7)
+    assert world.queue.busy("counting")
 
 
 def test_an_unhealthy_run_goes_on_once_from_its_last_good_checkpoint(world):

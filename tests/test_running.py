@@ -267,8 +267,9 @@ def test_the_environment_counts_before_the_file(folder):
     )
     assert ended.returncode == 78
     assert ended.stderr == (
-        "environment ADAPTD__LOGS__DURABILITY: logs: expected one of the tables adaptd, device, embeddings, intake, "
-        "log, night, privacy, runs, sides, workloads, found an unknown key, did you mean ADAPTD__LOG__DURABILITY?\n"
+        "environment ADAPTD__LOGS__DURABILITY: logs: expected one of the tables adaptd, device, embeddings, gate, "
+        "intake, log, models, night, privacy, runs, sides, workloads, found an unknown key, "
+        "did you mean ADAPTD__LOG__DURABILITY?\n"
     )
 
 

@@ -41,6 +41,11 @@ def test_the_template_says_every_key_with_its_default(tmp_path):
         "night": {"window", "timezone", "on", "catch_up"},
         "device": {"use", "ignore", "max_utilisation"},
         "embeddings": {"model"},
+        "gate": {
+            *("false_promotions_per_year", "judge_wanted", "when_few", "serves", "slice_min"),
+            *("margin", "most_negative_flips", "most_latency", "most_size"),
+        },
+        "models": {"keep"},
         "runs": {"attempts", "silent_seconds", "keep_folders"},
     }
 
@@ -108,9 +113,9 @@ durability = """
     "'''\nfull'''\n"
 )
 TEN_LINES = """\
-config.toml:2:1: state_dir: expected one of the tables adaptd, device, embeddings, intake, log, night, privacy, runs, sides, workloads, found an unknown key, did you mean adaptd.state_dir?
+config.toml:2:1: state_dir: expected one of the tables adaptd, device, embeddings, gate, intake, log, models, night, privacy, runs, sides, workloads, found an unknown key, did you mean adaptd.state_dir?
 config.toml:3:23: adaptd.state_dir: expected a text that is not empty, found 3, did you mean "3"?
-config.toml:4:1: logs: expected one of the tables adaptd, device, embeddings, intake, log, night, privacy, runs, sides, workloads, found an unknown key, did you mean log?
+config.toml:4:1: logs: expected one of the tables adaptd, device, embeddings, gate, intake, log, models, night, privacy, runs, sides, workloads, found an unknown key, did you mean log?
 config.toml:7:3: intake.max_event_byte: expected one of commit_events, max_event_bytes, found an unknown key, did you mean max_event_bytes?
 config.toml:8:17: intake.commit_events: expected a whole number from 1 to 100000, found "1000", did you mean 1000?
 config.toml:9:21: intake.max_event_bytes: expected a whole number from 1024 to 67108864, found 67108865
@@ -209,11 +214,11 @@ def test_without_a_file_the_environment_still_counts():
 
 WRONG_VARIABLES = """\
 config.toml:2:17: intake.commit_events: expected a whole number from 1 to 100000, found 0
-environment ADAPTD__: "": expected one of the tables adaptd, device, embeddings, intake, log, night, privacy, runs, sides, workloads, found an unknown key
+environment ADAPTD__: "": expected one of the tables adaptd, device, embeddings, gate, intake, log, models, night, privacy, runs, sides, workloads, found an unknown key
 environment ADAPTD__ADAPTD__STATE_DIR: adaptd.state_dir: expected a text that is not empty, found 2024, did you mean "2024"?
 environment ADAPTD__INTAKE__COMMIT_EVENTS: intake.commit_events: expected a whole number from 1 to 100000, found "many"
 environment ADAPTD__INTAKE__MAX_BYTES: intake.max_bytes: expected one of commit_events, max_event_bytes, found an unknown key, did you mean ADAPTD__INTAKE__MAX_EVENT_BYTES?
-environment ADAPTD__LOGG__DURABILITY: logg: expected one of the tables adaptd, device, embeddings, intake, log, night, privacy, runs, sides, workloads, found an unknown key, did you mean ADAPTD__LOG__DURABILITY?
+environment ADAPTD__LOGG__DURABILITY: logg: expected one of the tables adaptd, device, embeddings, gate, intake, log, models, night, privacy, runs, sides, workloads, found an unknown key, did you mean ADAPTD__LOG__DURABILITY?
 """  # noqa: E501 the lines as they are told
 
 
@@ -273,7 +278,7 @@ config.toml:4:31: night.on.sun: expected hours as in "01:00-06:00", or "off", fo
 config.toml:4:44: night.on.mon: '01:00-01:00': opens and closes at once; for all day say 00:00-24:00
 config.toml:5:12: workloads.Support: expected a name of 1 to 60 lower-case letters, digits, _ and -, found "Support", did you mean support?
 config.toml:6:8: workloads.Support.mode: expected "full" or "lora", found "ful", did you mean "full"?
-config.toml:8:1: workloads.support.days: expected one of artifact_types, base_model, mode, on_error, plugin, preset, settings, stage, stages, trigger, tune_share, found an unknown key, did you mean workloads.support.trigger.days?
+config.toml:8:1: workloads.support.days: expected one of artifact_types, base_model, mode, on_error, plugin, preset, ratings, settings, stage, stages, trigger, tune_share, found an unknown key, did you mean workloads.support.trigger.days?
 config.toml:10:8: workloads.support.trigger.days: expected a number above 0, found "x"
 config.toml:11:16: workloads.support.trigger.new_examples: expected "sized" or a whole number from 0, found -1
 config.toml:12:9: workloads.support.trigger.drift: expected a number above 0, at most 2, found 7

@@ -215,7 +215,9 @@ def test_a_choice_is_one_event_however_often_it_is_handed_over(world):
 
 def test_the_time_that_it_may_take_is_kept(world):
     """A trial that would take longer is stopped at a step's boundary, and has no score."""
-    world.workload = WorkloadSettings(plugin="tiny_classifier", settings=SETTINGS | {"epochs": 1e6})
+    world.workload = WorkloadSettings(
+        plugin="tiny_classifier", settings=SETTINGS | {"epochs": 1e6, "patience": 1_000_000}
+    )
     began = time.monotonic()
     with pytest.raises(CannotTune, match=r"no trial came to a score.*Nothing was chosen"):
         world.tune(trials=2, minutes=0.05)

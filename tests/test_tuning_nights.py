@@ -144,7 +144,7 @@ class Noting(NobodyForms):
 
 
 def shift_with(world, searching):
-    parts = NightParts(world.prepares, Noting(searching.calls), world.runs, searching)
+    parts = NightParts(world.prepares, Noting(searching.calls), world.runs, world.judges, searching)
     world.shift = NightShift(world.log, world.views, world.chance, parts, world.settings, NIGHT.opens_at)
 
 

@@ -19,7 +19,7 @@ from adaptd.plugin.checking import copied, equal, other_chance, pools
 from adaptd.plugin.lessons import SUBJECTS, lesson_pool
 from adaptd.plugin.pool import FEEDBACK, Pool
 from adaptd.plugin.watching import watched
-from adaptd.plugin.workload import Description, Job, Judged, Toy, Trained
+from adaptd.plugin.workload import RESERVED, Description, Job, Judged, Toy, Trained
 
 ROWS, HELD_OUT = 84, 21
 SEED = 11
@@ -195,6 +195,8 @@ def _wrong_training(lesson: _Lesson) -> Words:
     )
     if not run.files():
         yield "train left nothing in job.out, expected a model"
+    for name in sorted(set(RESERVED) & set(run.files())):
+        yield f"train left {name} in job.out, expected another name: adaptd puts its own {name} beside a model"
     yield from _wrong_progress(run.steps)
     beside = {path.name for path in run.job.out.parent.iterdir()} - {"out", "checkpoints"}
     yield from (f"train wrote {name} beside job.out, expected nothing there" for name in sorted(beside))

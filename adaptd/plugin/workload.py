@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from adaptd.plugin.pool import Pool
 
+RESERVED = ("card.json", "manifest.json")
+"""Names that a model's files must not have: adaptd puts its own beside them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -45,7 +48,7 @@ class Job:
     dataset: Any  # what `examples` made
     validation: Any
     base_model: Path | None
-    out: Path  # an empty folder; what is in it when `train` returns is the model
+    out: Path  # an empty folder; what is in it when `train` returns is the model, none of it RESERVED
     checkpoints: Path
     settings: Any
     mode: Literal["full", "lora"]
@@ -89,9 +92,10 @@ class Workload(Protocol):
 
     `Settings` is a frozen dataclass whose fields all have defaults; config.toml fills it, and it is kept as `settings`.
 
-    Optional: `search`, a mapping from settings to the `Range` of each in which `adaptd tune` looks; and
+    Optional: `search`, a mapping from settings to the `Range` of each in which `adaptd tune` looks;
     `toy(folder) -> Toy`, for one that learns nothing from the battery's own lesson, or not in seconds, or needs a base
-    model, which it writes into the folder.
+    model, which it writes into the folder; and `baseline(dataset) -> Judged`, what can be had without any model: where
+    there is no base model, the first one is promoted above that alone.
     """
 
     name: ClassVar[str]
@@ -103,7 +107,10 @@ class Workload(Protocol):
     def describe(self) -> Description: ...
 
     def examples(self, pool: Pool) -> Any:
-        """The dataset: which feedback teaches what. Its length is how many examples it has; of no pool, 0."""
+        """The dataset: which feedback teaches what. Its length is how many examples it has; of no pool, 0.
+
+        Where it leaves rows of the pool out, its `examples` are the numbers of those that it has, in their order.
+        """
 
     def train(self, job: Job) -> Trained:
         """Trains into job.out. Returns early, its checkpoint saved, when told to stop; goes on from job.checkpoints."""

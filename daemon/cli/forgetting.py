@@ -18,12 +18,14 @@ class NotConfirmed(AdaptdError):
 def add_forget(parser: argparse.ArgumentParser) -> None:
     """The options of `forget`."""
     parser.epilog = (
-        'examples:\n  adaptd forget "patient 17"\n  adaptd forget "patient 17" --yes --json\n\n'
+        'examples:\n  adaptd forget "patient 17"\n  adaptd forget "patient 17" --yes --json\n'
+        '  adaptd forget "patient 17" --retrain\n\n'
         "Destroys the keys of the subject's events, and every line of it that lies\n"
         "unsealed in quarantine or spool. Later events of it are refused. Backups and\n"
         "exports made before are not reached; `adaptd restore` forgets again."
     )
     parser.add_argument("subject", metavar="SUBJECT", help="as the events name it, to the letter")
+    parser.add_argument("--retrain", action="store_true", help="train what learnt from it anew, without it")
     parser.add_argument("--yes", action="store_true", help="do not ask; needed where nobody can answer")
     parser.add_argument("--json", action="store_true", help="as one JSON document, adaptd.forgotten/1")
     add_config(parser)
@@ -41,7 +43,8 @@ def forget(options: argparse.Namespace) -> int:
     if not options.yes:
         _confirm(options.subject)
     with progress() as tell:
-        done = have_done(place, {"verb": "forget", "subject": options.subject}, tell, "forgets")
+        request = {"verb": "forget", "subject": options.subject, "retrain": options.retrain}
+        done = have_done(place, request, tell, "forgets")
     if options.json:
         print_json({"schema": "adaptd.forgotten/1"} | done)
     else:
@@ -68,5 +71,17 @@ def _print(done: dict[str, Any]) -> None:
     print(f"spool       {count_of(done['spooled'], 'line')} erased")
     if done["derived"]:
         print(f"derived     {count_of(done['derived'], 'row')} erased")
+    _print_models(done)
     if not done["again"] and not any(done[name] for name in ("events", "keys", "quarantined", "spooled", "derived")):
         say("adaptd: nothing of this subject was here: is it spelt as the events spell it? Its events are refused now.")
+
+
+def _print_models(done: dict[str, Any]) -> None:
+    """Which models learnt from the subject; what they know of it cannot be taken out of them."""
+    for one in done["models"]:
+        learnt = f"learnt from {count_of(one['outputs'], 'output')} of it"
+        print(f"model       {one['workload']}/{one['model']}, {one['state']}, {learnt}")
+    for name in done["retrained"]:
+        print(f"training    of {name} is asked for, without it")
+    if done["models"] and not done["retrained"]:
+        say("adaptd: their cards say so. --retrain asks for a training without the subject, also afterwards.")

@@ -8,12 +8,13 @@ from daemon.cli.main import BAD_CONFIG, NoDaemon, add_config
 from daemon.cli.printing import age_of, complain, count_of, cut, folded, harmless, line_width, print_json, size_of
 from daemon.cli.run_words import run_document, run_words
 from daemon.moments import moment_of
-from daemon.queries import JUDGE_WANTED, SCHEMA, Status, status_of
+from daemon.queries import SCHEMA, Status, status_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from daemon.models_outlook import ModelsOutlook
     from daemon.night_outlook import NightOutlook, WorkloadOutlook
 
 WATCH_SECONDS, LEAST_SECONDS, MOST_SECONDS = 2.0, 0.1, 86_400
@@ -140,8 +141,10 @@ def as_document(found: Status, now: int) -> dict[str, object]:
         "first_promotion": {
             "missing": found.missing_for_promotion,
             "rated_judge_examples": found.rated_judge_examples,
-            "judge_wanted": JUDGE_WANTED,
+            "fair_judge_examples": found.fair_judge_examples,
+            "judge_wanted": found.judge_wanted,
         },
+        "models": [_models_document(one) for one in found.models],
         "nights": _nights_document(found, now),
         "workloads": [_workload_document(one) for one in found.workloads],
         "runs": [run_document(one, now) for one in found.runs],
@@ -170,6 +173,20 @@ def _workload_document(one: WorkloadOutlook) -> dict[str, object]:
     }
 
 
+def _models_document(one: ModelsOutlook) -> dict[str, object]:
+    figure, decided = one.short.get("figure") or {}, one.short.get("decided") or {}
+    return {
+        "workload": one.name,
+        "champion": one.champion,
+        "since": _moment_or_none(one.short.get("since")),
+        "previous": one.short.get("previous"),
+        "challenger": one.short.get("challenger"),
+        "metric": figure.get("metric"),
+        "value": figure.get("value"),
+        "decided": {name: decided.get(name) for name in ("model", "sentence", "failed")} if decided else None,
+    }
+
+
 def _moment_or_none(moment: int | None) -> str | None:
     return None if moment is None else moment_of(moment)
 
@@ -195,7 +212,7 @@ def page_of(found: Status, now: int, width: int) -> list[str]:
     if found.redactions:
         facts["redacted"] = ", ".join(f"{name} ({file})" if file else name for name, file in found.redactions)
     lines = [f"{name:<11} {harmless(text)}" for name, text in facts.items()]
-    lines += _workloads(found, now, width) + _runs(found, now, width) + _types(found, width)
+    lines += _workloads(found, now, width) + _models(found, width) + _runs(found, now, width) + _types(found, width)
     lines = [_middle_cut(line, width) if line.startswith("state ") else cut(line, width) for line in lines]
     return [*lines, "", *folded(f"next: {found.next_step}", width)] if found.next_step else lines
 
@@ -238,8 +255,9 @@ def _quarantine(found: Status) -> str:
 
 
 def _promotion(found: Status) -> str:
-    missing = found.missing_for_promotion
-    return "first needs " + " and ".join(missing) if missing else "first needs a model that is better"
+    missing = found.missing_for_promotion or ["a model that is better"]
+    which = "next" if any(one.champion for one in found.models) else "first"
+    return f"{which} needs " + " and ".join(missing)
 
 
 def _nights(nights: NightOutlook, now: int) -> str:
@@ -263,6 +281,16 @@ def _workloads(found: Status, now: int, width: int) -> list[str]:
     column = max(13, *(len(one.name) for one in found.workloads))
     lines = [f"{one.name:<{column}} {harmless(_workload(one, now))}" for one in found.workloads]
     return ["", f"{'workload':<{column}} newest batch", *(cut(line, width) for line in lines)]
+
+
+def _models(found: Status, width: int) -> list[str]:
+    """A line for each workload that has one."""
+    told = [(one.name, words) for one in found.models if (words := one.told) is not None]
+    if not told:
+        return []
+    column = max(13, *(len(name) for name, _ in told))
+    head = f"{'model':<{column}} which is in use"
+    return ["", head, *(cut(f"{name:<{column}} {harmless(words)}", width) for name, words in told)]
 
 
 def _runs(found: Status, now: int, width: int) -> list[str]:

@@ -24,7 +24,7 @@ from daemon.views.asks import Asked, asks_in, asks_of
 from daemon.views.awaiting import Awaiting
 from daemon.views.chains import Chains
 from daemon.views.columns import Columns, places_of
-from daemon.views.folding import FEEDBACK_RECORDED, OUTPUT_RECORDED, TARGET_CAME, Wants, kind_name
+from daemon.views.folding import EXAMPLES_SERVED, FEEDBACK_RECORDED, OUTPUT_RECORDED, TARGET_CAME, Wants, kind_name
 from daemon.views.key_index import UNKNOWN, KeyIndex
 from daemon.views.names import FIRST, NOT_GIVEN, Names
 from daemon.views.page import Ints, Mask, Page
@@ -32,7 +32,7 @@ from daemon.views.resolving import JUDGEMENTS, resolve
 from daemon.views.volume import FEEDBACK, OUTPUTS, Volume
 
 SIDES = (None, "learn", "validate", "judge")
-JUDGE = SIDES.index("judge")
+LEARN, JUDGE = SIDES.index("learn"), SIDES.index("judge")
 BUCKETS = 1 << 20
 BLOCK = 1 << 17  # signals resolved at once: bounds the memory of it
 NAME_CAPS = {"artifact_type": 1_000}
@@ -90,7 +90,7 @@ class Examples:
     """One row for each output that was recorded or spoken of."""
 
     name = "examples"
-    version = 5
+    version = 6
 
     def __init__(self, name_caps: Mapping[str, int] = NAME_CAPS) -> None:
         self.keys = Columns({"key": "<i8"})
@@ -102,6 +102,7 @@ class Examples:
         self.episodes = Columns({"seq": "<i8", "episode_key": "<i8"})
         self.propensities = Columns({"seq": "<i8", "propensity": "<f4"})
         self.asks = Columns({"seq": "<i8", "output_seq": "<i8", "propensity": "<f4"})
+        self.served = Columns({"seq": "<i8", "output_seq": "<i8"})
         self._raters_to_come: dict[int, int] = {}
         self.tables: Mapping[str, Columns] = {
             "keys": self.keys,
@@ -113,6 +114,7 @@ class Examples:
             "episodes": self.episodes,
             "propensities": self.propensities,
             "asks": self.asks,
+            "served": self.served,
         }
         self.names = {column: Names(cap) for column, cap in name_caps.items()}
         self.volume = Volume()
@@ -178,6 +180,14 @@ class Examples:
         """How many outputs of the judge side were ever given a score, thumb, category, correction or preference."""
         return int(np.count_nonzero(self._facts["judged_on"] & self._facts["rated"]))
 
+    def asked_judge_examples(self) -> int:
+        """How many of those were asked about, so that it is known how likely a rating was."""
+        asked = np.flatnonzero(np.isin(self.outputs["seq"], self.asks["output_seq"]))
+        told = np.flatnonzero(np.isin(self.signals["seq"], self.propensities["seq"]))
+        examples = np.unique(np.concatenate((self.outputs["example"][asked], self.signals["example"][told])))
+        examples = examples[examples >= 0]
+        return int(np.count_nonzero(self._facts["judged_on"][examples] & self._facts["rated"][examples]))
+
     def resolved(self, *only: str) -> dict[str, NDArray[Any]]:
         """The examples as columns, row by row as `find` numbers them: the output's own, then what holds of it now.
 
@@ -195,9 +205,23 @@ class Examples:
             return self.subject_of(np.arange(self.keys.rows))
         if name in JUDGEMENTS:
             return self._judgements[name].copy()
-        rows, column = self._facts["output"], self._seldom(name) if name in SELDOM else self.outputs[name]
+        rows, column = self._facts["output"], self._of_outputs(name)
         none = -1 if name == "bucket" else 0
         return np.where(rows >= 0, column[np.maximum(rows, 0)] if len(column) else none, none).astype(column.dtype)
+
+    def _of_outputs(self, name: str) -> NDArray[Any]:
+        if name in SELDOM:
+            return self._seldom(name)
+        if name != "side" or not self.served.rows:
+            return self.outputs[name]
+        sides = self.outputs["side"].copy()  # what was drawn, but for those that have served
+        sides[self._has_served(0) & (sides == JUDGE)] = LEARN
+        return sides
+
+    def _has_served(self, start: int) -> Mask:
+        """By outputs, from that row on: whether it has served its last decision."""
+        has: Mask = np.isin(self.outputs["seq"][start:], self.served["output_seq"])
+        return has
 
     def _seldom(self, name: str) -> Ints:
         """By outputs: the pseudonym of the output's own event, or its episode; 0 for none."""
@@ -214,7 +238,7 @@ class Examples:
 
     def wants(self, page: Page) -> Wants:
         aiming = self.aiming.at_unknown(page)
-        rows = np.concatenate((aiming, _with_older_types(page), asks_in(page)))
+        rows = np.concatenate((aiming, _with_older_types(page), asks_in(page), _served_in(page)))
         return Wants(bool(self.aiming.pending) or len(aiming) > 0, page.whole("seq")[rows].tolist())
 
     def fold(self, page: Page) -> None:
@@ -223,6 +247,7 @@ class Examples:
         self._take_outputs(page, parts)
         self._take_feedback(page, parts)
         self._take_asks(page)
+        self._take_served(page)
         self._aim(page, parts, before)
         self._take_raters(page, parts.came, before)
 
@@ -308,7 +333,8 @@ class Examples:
         unknown = np.flatnonzero(self._facts["output"][examples] == UNKNOWN)[::-1]  # the first stays
         self._facts["output"][examples[unknown]] = rows[unknown]
         come: Mask = self._facts["output"][examples] == rows
-        self._facts["judged_on"][examples[come]] = self.outputs["side"][start:][come] == JUDGE
+        judged_on = (self.outputs["side"][start:] == JUDGE) & ~self._has_served(start)
+        self._facts["judged_on"][examples[come]] = judged_on[come]
         self._facts["stale"][examples] = True
         self._learn_sides(start)
         return come
@@ -436,6 +462,14 @@ class Examples:
             asks_of(page, rows, self.asks)
             self._settle_anew(self.asks["output_seq"][start:])
 
+    def _take_served(self, page: Page) -> None:
+        """They are learnt from, from now on; the side that their bucket has for others stays."""
+        for seq in page.whole("seq")[_served_in(page)].tolist():
+            outputs = np.array(page.bodies.get(seq, {}).get("outputs", ()), np.int64)
+            self.served.append(len(outputs), seq=seq, output_seq=outputs)
+            rows = np.flatnonzero(np.isin(self.outputs["seq"], outputs))
+            self._facts["judged_on"][self.outputs["example"][rows]] = False
+
     def _settle_anew(self, output_seqs: Ints) -> None:
         """Feedback of these outputs, if they are known, may have come after an ask that is known only now."""
         outputs = np.flatnonzero(np.isin(self.outputs["seq"], output_seqs))
@@ -483,6 +517,8 @@ class Examples:
         cells |= {f"volume/{key}": value for key, value in self.volume.take_cells().items()}
         if (rated := self.rated_judge_examples()) != self._saved_rated:
             cells["count/rated_judge"], self._saved_rated = str(rated), rated
+        if self.asks.rows or self.propensities.rows:
+            cells["count/asked_judge"] = str(self.asked_judge_examples())
         cells |= self.awaiting.take_cells()
         return cells | {f"pending/{key}": value for key, value in self.aiming.pending.take_cells().items()}
 
@@ -505,8 +541,9 @@ class Examples:
         key, ranks = self.keys["key"], {column: names.ranks() for column, names in self.names.items()}
         digest = hashlib.sha256(f"{self.name} {self.version}".encode())
         digest.update(np.sort(key).tobytes())
-        for table in (self.outputs, self.signals, self.subjects, self.episodes, self.propensities, self.asks):
-            order = np.lexsort((table["output_seq"], table["seq"])) if table is self.asks else np.argsort(table["seq"])
+        of_several = (self.asks, self.served)
+        for table in (self.outputs, self.signals, self.subjects, self.episodes, self.propensities, *of_several):
+            order = np.lexsort((table["output_seq"], table["seq"])) if table in of_several else np.argsort(table["seq"])
             for column in table.types:
                 values = table[column][order]
                 if column == "example":
@@ -529,6 +566,13 @@ class Examples:
             sorted([int(seqs[row]), target_id] for row, target_id in self.aiming.pending.items()),
             self.awaiting.count,
         ]
+
+
+def _served_in(page: Page) -> Ints:
+    """The page's rows that tell of examples that served their last decision."""
+    codes, kinds = page.coded("kind")
+    wanted = np.array([kind_name(kind) == EXAMPLES_SERVED for kind in kinds])
+    return np.flatnonzero(wanted[codes]) if wanted.any() else np.empty(0, np.int64)
 
 
 def _tells_type_in_body(bits: NDArray[np.int32]) -> Mask:

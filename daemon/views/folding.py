@@ -15,6 +15,7 @@ OUTPUT_RECORDED = "output_recorded"
 FEEDBACK_RECORDED = "feedback_recorded"
 TARGET_CAME = "target_came"
 OUTPUTS_ASKED = "outputs_asked"
+EXAMPLES_SERVED = "examples_served"
 
 
 class Wants(NamedTuple):

@@ -77,6 +77,11 @@ class NightBook:
             (name for name, cell in asked.items() if cell[0] > answered[name]), key=lambda name: asked[name][0]
         )
 
+    def asked_at(self, workload: str) -> int | None:
+        """The number of the newest event by which its training was asked for."""
+        cell = self._cells.get(f"asked/{workload}")
+        return None if cell is None else int(cell[0])
+
     # Folding
 
     def columns(self) -> tuple[str, ...]:

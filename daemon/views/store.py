@@ -22,7 +22,9 @@ from daemon.views.batches import Batches
 from daemon.views.chosen import Chosen
 from daemon.views.examples import Examples
 from daemon.views.folding import Fold
+from daemon.views.golden import Golden
 from daemon.views.kinds import Kinds
+from daemon.views.models import Models
 from daemon.views.nights import NightBook
 from daemon.views.page import Ints, Mask, Page, Vocabulary
 from daemon.views.quarantine import Quarantine
@@ -32,7 +34,7 @@ from daemon.views.spools import Spools
 
 Maker = Callable[[], Fold]
 AView = TypeVar("AView")
-ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, Batches, NightBook, Runs, Chosen)
+ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, Batches, NightBook, Runs, Chosen, Models, Golden)
 READ_EVENTS = 500
 PAGE_EVENTS = 16_000
 COMMIT_EVENTS = 64_000  # some 5 MB: the WAL stays below 20 MB

@@ -106,10 +106,12 @@ def _summary(views: list[tuple[Any, ...]], cells: dict[str, _Cells]) -> dict[str
         "kinds": {kind: int(count) for kind, count in sorted(cells.get("kinds", none).under("").items())},
         **_volume(examples),
         "rated_judge_examples": int(examples.under("count/").get("rated_judge", 0)),
+        "asked_judge_examples": int(examples.under("count/").get("asked_judge", 0)),
         "quarantine": _newest(cells.get("quarantine", none), {"line_quarantined": 0, "event_refused": 0}),
         "spools": _newest(cells.get("spools", none), {"spool_finished": 0, "bytes": 0}),
         "nights": _nights(cells.get("nights", none)),
         "runs": _runs(cells.get("runs", none)),
+        "models": {name: json.loads(text) for name, text in cells.get("models", none).under("short/").items()},
     }
 
 

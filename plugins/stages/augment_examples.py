@@ -40,6 +40,10 @@ class AugmentingSettings:
         one_number("weight", self.weight, 0.0, 1.0, above=True)
         whole_number("most_texts", self.most_texts, low=1)
 
+    def augmenter(self, seed: int) -> DataAugmenter:
+        """The component with these settings."""
+        return DataAugmenter(self.factor, methods=self.methods, seed=seed)
+
 
 class AugmentExamples:
     """Derives children of new examples, each with the way in which it was made."""
@@ -58,7 +62,7 @@ class AugmentExamples:
         if not len(rows):
             return pool
         seed = int(moment.rng(self.name).integers(2**31))
-        made = DataAugmenter(self.settings.factor, methods=self.settings.methods, seed=seed).augment_columns(
+        made = self.settings.augmenter(seed).augment_columns(
             [text.get("input") for text in texts],
             [_target(text) for text in texts],
             contexts=[text.get("context") for text in texts],

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
-CARD, WEIGHTS = "card.json", "model.safetensors"
+CARD, WEIGHTS = "classifier.json", "model.safetensors"
 _UNLIKELY = math.log(1e-6)  # what a label that the model has never heard of is worth; a judged figure must be finite
 
 
@@ -212,6 +212,19 @@ class TinyClassifier:
         with np.errstate(divide="ignore"):  # a wrong label that is sure to the model: as unlikely as can be
             of_others = np.log1p(-np.exp(of_label))
         nll = -np.maximum(np.where(dataset.right, of_label, of_others), _UNLIKELY)
+        values = {"correct": correct.astype(np.float64), "nll": nll}
+        return Judged(values, _overall(values, dataset.artifact_types))
+
+    def baseline(self, dataset: Labelled) -> Judged:
+        """What one gets who always says the commonest label, and is as sure of each as it is common."""
+        right = [label for label, is_right in zip(dataset.labels, dataset.right.tolist(), strict=True) if is_right]
+        classes, counts = np.unique(np.array(right or dataset.labels, np.str_), return_counts=True)
+        commonest = str(classes[counts.argmax()]) if len(classes) else ""
+        shares = dict(zip(classes.tolist(), (counts / max(1, counts.sum())).tolist(), strict=True))
+        own = np.array([shares.get(label, 0.0) for label in dataset.labels])
+        correct = (np.array(dataset.labels, np.str_) == commonest) == dataset.right
+        with np.errstate(divide="ignore"):
+            nll = -np.maximum(np.log(np.where(dataset.right, own, 1.0 - own)), _UNLIKELY)
         values = {"correct": correct.astype(np.float64), "nll": nll}
         return Judged(values, _overall(values, dataset.artifact_types))
 

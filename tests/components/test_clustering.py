@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.clustering import blocks, centres_in_haste, groups, kmeans, nearest, squared_distances
+from components.clustering import (
+    along_main_directions,
+    blocks,
+    centres_in_haste,
+    clusters_in_haste,
+    groups,
+    kmeans,
+    nearest,
+    squared_distances,
+)
 
 
 def some_rows(seed, rows=60, width=5, dtype=np.float32):
@@ -51,6 +60,25 @@ def test_in_haste_a_quarter_of_the_rows_is_enough_to_begin_with():
     quick = nearest(rows, centres_in_haste(rows, 20, np.random.default_rng(0)))[1].sum()
     assert quick < 1.03 * kmeans(rows, 20, np.random.default_rng(0)).distances.sum()
     assert len(centres_in_haste(rows[:9], 8, np.random.default_rng(0))) == 8
+
+
+def test_clusters_along_the_main_directions_are_nearly_as_tight_as_with_all_numbers_of_a_row():
+    """Rows of ten blobs in 200 numbers, of which 64 directions are looked at."""
+    rows, _ = blobs(4, [500] * 10, width=200, spread=0.6)
+    quick = clusters_in_haste(rows, 20, np.random.default_rng(0))
+    centres = np.stack([rows[quick.of_row == cluster].mean(axis=0) for cluster in range(20)])
+    apart = ((rows - centres[quick.of_row]) ** 2).sum()
+    assert quick.centres.shape == (20, 64)
+    assert apart < 1.03 * kmeans(rows, 20, np.random.default_rng(0)).distances.sum()
+    assert len(clusters_in_haste(rows[:9], 8, np.random.default_rng(0)).centres) == 8
+
+
+def test_the_main_directions_are_those_in_which_the_rows_are_long():
+    """Of rows in a plane, two directions keep all distances; with as many as there are, rows stay as they are."""
+    plane = some_rows(3, rows=40, width=2) @ np.linalg.qr(some_rows(4, rows=7, width=2))[0].T
+    kept = along_main_directions(plane, 2)
+    assert np.allclose(squared_distances(kept, kept), squared_distances(plane, plane), atol=1e-4)
+    assert along_main_directions(plane, 7) is plane
 
 
 def test_no_cluster_is_left_empty_among_distinct_rows():

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "components"
 FILES = sorted(path.stem for path in FOLDER.glob("*.py"))
 NAMED_BY_THE_DOCUMENTS = {
-    "active_learner", "adaptive_learning", "batch_manager_adaptive", "curriculum_learner", "data_augmenter",
+    "active_learner", "adaptive_learning", "adaptive_learning_enhanced", "batch_manager_adaptive",
+    "curriculum_learner", "data_augmenter",
     "embeddings", "hard_negative_miner", "hyperparameter_optimizer", "performance_tracker", "preference_learner",
     "quality_gates", "reward_calculator_enhanced", "similarity_metrics", "text_metrics",
 }  # fmt: skip

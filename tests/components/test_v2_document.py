@@ -1,15 +1,25 @@
-"""The code blocks of the V2 document's section «Components» run as they stand, and give what their comments promise.
+"""The Python blocks of the V2 document run as they stand; those of «Components» give what their comments promise.
 
 The blocks leave names open (`feedback_event`, `examples`, `candidates`, …): `_open_names` supplies them, spelt as the
-document spells them. The blocks of other sections drive the in-process loop, which is not here yet.
+document spells them. The blocks of the other sections drive the loop on a state folder, one after the other, and leave
+their imports open; where one makes a new loop, the one before it is closed. What `objective` is to do, the document
+says in comments: a line that gives a score stands for them.
 """
 
 import enum
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+import adaptd
+from components.adaptive_learning_enhanced import EnhancedAdaptiveLearningLoop
+from components.batch_manager_adaptive import AdaptiveBatchManager
+from components.curriculum_learner import CurriculumLearner
+from components.data_augmenter import DataAugmenter
+from components.reward_calculator_enhanced import EnhancedRewardCalculator
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "shared" / "seeds" / "enhanced-fine-tuning-system-v2.md"
 pytestmark = pytest.mark.skipif(
@@ -66,6 +76,10 @@ def _open_names(number):
         9: {"examples": events[:10]},
         10: {"input": "Draw an ERD", "output": "I cannot do that.", "score": 25.0, "artifact_type": "erd"},
     }.get(number, {})
+
+
+def _all_blocks():
+    return re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def _blocks():
@@ -161,3 +175,84 @@ def test_a_block_leaves_what_it_was_given_as_it_was(number):
     names = _after_running(number)
     given = {name: names[name] for name in _open_names(number)}
     assert repr(given) == names["__before__"] or number == 7  # a function's repr is its address
+
+
+# The other sections: Usage, Migration, Configuration, Best Practices, Troubleshooting
+
+OPEN_IMPORTS = {
+    "AdaptiveBatchManager": AdaptiveBatchManager,
+    "CurriculumLearner": CurriculumLearner,
+    "DataAugmenter": DataAugmenter,
+    "EnhancedAdaptiveLearningLoop": EnhancedAdaptiveLearningLoop,
+    "EnhancedRewardCalculator": EnhancedRewardCalculator,
+    "FeedbackType": adaptd.FeedbackType,
+    "json": json,
+}
+OPEN_LINE = ("        pass\n", "        return 80.0 - abs(config['lora_r'] - 16)\n")
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Runs blocks in one namespace, where nothing is configured; gives the namespace as each leaves it."""
+    monkeypatch.chdir(tmp_path)
+    for name, folder in (("HOME", tmp_path), ("XDG_CONFIG_HOME", tmp_path / "config")):
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.delenv("ADAPTD_CONFIG", raising=False)
+    names = dict(OPEN_IMPORTS)
+
+    def run(block):
+        before = names.get("loop")
+        if "loop = " in block and hasattr(before, "close"):
+            before.close()
+        exec(compile(block.replace(*OPEN_LINE), f"a block of {DOCUMENT.name}", "exec"), names)
+        return names
+
+    yield run
+    if hasattr(names.get("loop"), "close"):
+        names["loop"].close()
+
+
+def _beyond_components():
+    blocks = _blocks()
+    return [block for block in _all_blocks() if block not in blocks]
+
+
+def _with(words):
+    (found,) = [block for block in _beyond_components() if words in block]
+    return found
+
+
+def test_every_other_block_runs_in_the_order_of_the_document(runs, capsys):
+    """Twelve, V1's among them; the statistics are those of the whole log, whichever loop recorded."""
+    blocks = _beyond_components()
+    assert len(blocks) == 12
+    for block in blocks:
+        names = runs(block)
+    assert names["loop"].stages() == ["keep_quality", "reward_feedback", "mine_hard_negatives", "size_batch"]
+    printed = capsys.readouterr().out
+    assert "Total feedback: 1\nTotal batches: 0\nCurriculum stage: easy\nScore progression: []\n" in printed
+    assert len(re.findall(r"^(erd|code_prototype|architecture): Best score \d", printed, re.MULTILINE)) == 3
+
+
+def test_basic_usage_leaves_one_feedback_in_the_log(runs):
+    """The block records with every field of the document's call; what is printed of it is JSON."""
+    names = runs(_with("Initialize with all features enabled"))
+    assert names["loop"].get_statistics()["feedback_events"] == 1
+    assert Path("state/events.db").exists()
+
+
+def test_features_are_added_week_by_week(runs):
+    """`Start Simple, Add Features Gradually`: a flag that is set counts from then on."""
+    stages = runs(_with("# Week 1"))["loop"].stages()
+    assert {"pick_informative", "augment_examples", "pair_preferences"} <= set(stages)
+
+
+def test_adjusted_parameters_are_those_of_the_preset(runs):
+    """`Adjust Parameters` writes the defaults: the same line as without it, and nothing that config cannot say."""
+    from daemon.embedded_shaping import shaping_of
+
+    loop = runs(_with("Curriculum learning\n"))["loop"]
+    before = shaping_of(loop)
+    runs(_with("# Data augmenter\n"))
+    assert shaping_of(loop) == before
+    assert not before.unnamed

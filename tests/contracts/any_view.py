@@ -45,6 +45,20 @@ DAEMONS = (
     ("settings_chosen/1", {"workload": "support", "artifact_type": None, "settings": {"epochs": 3}, "score": 0.5}),
     ("settings_chosen/1", {"workload": "support", "artifact_type": "erd", "settings": {"epochs": 9}, "score": 0.7}),
     ("batch_not_formed/1", {"workload": "support", "night": None, "reason": "nothing new", "asked": True}),
+    ("model_shelved/1", {"workload": "support", "model": 0, "run": None, "batch": None, "hash": "aa", "base": None}),
+    ("model_shelved/1", {"workload": "support", "model": 1, "run": "run-0001", "batch": 1, "hash": "ab", "base": 0}),
+    ("model_shelved/1", {"workload": "sbert", "model": 1, "run": "run-0002", "batch": 2, "hash": "cd", "base": None}),
+    ("challenger_judged/1", {"workload": "support", "model": 1, "champion": 0, "run": "run-0001", "outputs": [1, 3]}),
+    ("challenger_promoted/1", {"workload": "support", "model": 1, "previous": 0, "by": "gate", "level": 0.01}),
+    ("challenger_turned_down/1", {"workload": "sbert", "model": 1, "level": 0.002, "failed": "no baseline"}),
+    ("champion_rolled_back/1", {"workload": "support", "from": 1, "to": 0, "reason": "it lied"}),
+    ("model_pinned/1", {"workload": "support", "model": 0, "pinned": True}),
+    ("examples_served/1", {"workload": "support", "outputs": [1, 2, 5]}),
+    ("examples_served/1", {"workload": "support", "outputs": [3]}),
+    ("golden_recorded/1", {"set": "support", "input": "a", "reference": "b", "artifact_type": "erd"}),
+    ("golden_recorded/1", {"set": "default", "input": "c", "reference": "d", "artifact_type": None}),
+    ("golden_frozen/1", {"set": "support", "version": 1, "rows": 1, "hash": "ab"}),
+    ("golden_retired/1", {"set": "default"}),
 )
 
 

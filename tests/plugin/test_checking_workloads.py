@@ -174,6 +174,10 @@ def _spoiling(method):
             training(lambda job, ended: (job.out / "counts.json").unlink(missing_ok=True)),
             "train left nothing in job.out, expected a model",
         ),
+        (
+            training(lambda job, ended: (job.out / "card.json").write_text("{}") and None),
+            "train left card.json in job.out, expected another name",
+        ),
         (training(lambda job, ended: job.log({"step": 3})), "job.log was told (3, None) as step and steps"),
         (training(lambda job, ended: job.log({"step": 1, "steps": 84})), "job.log was told steps that do not rise"),
         (

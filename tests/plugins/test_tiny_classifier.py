@@ -144,7 +144,7 @@ def test_a_base_model_is_gone_on_from(tmp_path):
     learnt_from(CORRECTED, tmp_path / "base")
     new = [{"input": f"invoice for {month}", "correction": "invoice"} for month in ("May", "June", "July")]
     done = learnt_from(new, tmp_path / "grown", base=tmp_path / "base" / "out", epochs=10)
-    assert json.loads((tmp_path / "grown/out/card.json").read_text())["classes"] == [
+    assert json.loads((tmp_path / "grown/out/classifier.json").read_text())["classes"] == [
         "login",
         "parcel",
         "refund",
@@ -160,7 +160,7 @@ def test_a_base_model_of_another_shape_leaves_its_classes_alone(tmp_path):
     done = learnt_from(CORRECTED[:4], tmp_path / "grown", base=tmp_path / "base" / "out")
     told = "the base model has features = 512, hidden = 8, the settings have others: its classes alone were kept"
     assert done.flags == (told,)
-    assert len(json.loads((tmp_path / "grown/out/card.json").read_text())["classes"]) == 3
+    assert len(json.loads((tmp_path / "grown/out/classifier.json").read_text())["classes"]) == 3
 
 
 def test_it_is_judged_example_by_example_and_by_artifact_type(tmp_path):
@@ -205,7 +205,7 @@ def test_paused_at_every_step_it_comes_to_the_same_bytes(tmp_path):
             break
         assert not (tmp_path / "paused/out").exists()
     assert done.state == "finished"
-    for name in ("model.safetensors", "card.json"):
+    for name in ("model.safetensors", "classifier.json"):
         assert (tmp_path / "paused/out" / name).read_bytes() == (tmp_path / "whole/out" / name).read_bytes()
 
 
@@ -222,7 +222,7 @@ def test_what_it_cannot_do_is_told(tmp_path):
         learnt_from([], tmp_path)
     with pytest.raises(BadInput, match=r"found '1 of 1 classes', expected one that says what is right\. Correct some"):
         learnt_from([{"input": "a", "output": "b", "thumb": "down"}], tmp_path)
-    with pytest.raises(BadInput, match=r"expected a tiny_classifier of format 1, with card\.json and model"):
+    with pytest.raises(BadInput, match=r"expected a tiny_classifier of format 1, with classifier\.json and model"):
         answers(tmp_path, ["a"])
     learnt_from(CORRECTED, tmp_path)
     workload = TinyClassifier(TinySettings())
@@ -248,3 +248,19 @@ def test_settings_that_cannot_be_meant_are_told(changes, told):
     """When they are made."""
     with pytest.raises(BadInput, match=told):
         TinySettings(**changes)
+
+
+def test_the_baseline_says_the_commonest_label_and_is_as_sure_as_it_is_common():
+    """Of three examples two are refunds; that one is not a login is right of it."""
+    rows = [
+        {"input": "a", "correction": "refund"},
+        {"input": "b", "correction": "refund"},
+        {"input": "c", "correction": "login"},
+        {"input": "d", "output": "login", "thumb": "down"},
+    ]
+    workload = TinyClassifier(TinySettings())
+    judged = workload.baseline(workload.examples(pool_of(rows)))
+    assert judged.per_example["correct"].tolist() == [1.0, 1.0, 0.0, 1.0]
+    assert judged.per_example["nll"] == pytest.approx(-np.log([2 / 3, 2 / 3, 1 / 3, 2 / 3]))
+    assert judged.overall["correct"] == 0.75
+    assert not workload.baseline(workload.examples(pool_of([]))).overall

@@ -45,6 +45,25 @@ RUN |= {"settings": {"epochs": 3}, "base_model": None, "seed": 77, "attempts": 3
 FINISHED = {"step": 9, "metrics": {"loss": 0.1, "correct": 1.0}, "seconds": 7.5, "model_hash": "ab" * 32, "flags": []}
 FAILED = {"attempt": 3, "how": "error", "reason": "ValueError: no", "step": 2, "seconds": 1.5, "final": True}
 CHOSEN = {"artifact_type": None, "settings": {"epochs": 3}, "score": 0.8, "baseline": 0.7, "trials": 9, "seconds": 60.0}
+MODEL = {"workload": "support", "model": 1}
+GAIN = {"rows": 400, "gain": 0.05, "better": 40, "worse": 20, "p": 0.007, "level": 0.01, "smallest_gain": 0.04}
+DECISION = {
+    "verdict": "promote",
+    "sentence": "Promoted: correct +5.0 points on 400 fair examples, and worse nowhere by more than allowed.",
+    "clauses": [{"name": "better", "holds": True, "words": "correct +5.0 points", "figures": GAIN}],
+    "evidence": {"metric": "correct", "champion": 0.8, "challenger": 0.85, "fair": 400, "level": 0.01},
+}
+JUDGED = {
+    "champion": 0,
+    "run": "run-0001",
+    "outputs": [4],
+    "golden": None,
+    "results": "ac" * 32,
+    "metrics": {"all": {"correct": {"champion": 0.8, "challenger": 0.85, "low": 0.81, "high": 0.88, "rows": 400}}},
+    "latency": {"champion": 0.001, "challenger": 0.001},
+    "size": {"champion": 1000, "challenger": 1000},
+    "seconds": 2.0,
+}
 
 EVENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("outputs_asked", {"kind": "random", "of": 9, "outputs": [{"seq": 2, "propensity": 0.5}]}),
@@ -61,6 +80,23 @@ EVENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("nights_resumed", {}),
     ("run_started", {"run": "run-0001", "attempt": 1, "device": "cpu", "pid": 4712, "from_step": 5}),
     ("run_finished", {"run": "run-0001"} | FINISHED),
+    (
+        "golden_recorded",
+        {"set": "tickets", "input": "where is it?", "reference": "delivery", "artifact_type": "ticket"},
+    ),
+    ("golden_frozen", {"set": "tickets", "version": 1, "rows": 1, "hash": "ad" * 32}),
+    ("golden_retired", {"set": "tickets"}),
+    ("model_shelved", {"workload": "support", "model": 0, "run": None, "batch": None, "hash": "aa", "base": None}),
+    ("model_shelved", MODEL | {"run": "run-0001", "batch": 1, "hash": "ab" * 32, "base": 0}),
+    ("challenger_judged", MODEL | JUDGED),
+    ("challenger_promoted", MODEL | {"previous": 0, "by": "gate", "reason": None, "level": 0.01, "decision": DECISION}),
+    ("examples_served", {"workload": "support", "outputs": [4]}),
+    ("model_pinned", MODEL | {"pinned": True}),
+    ("champion_rolled_back", {"workload": "support", "from": 1, "to": 0, "reason": "it lied"}),
+    (
+        "challenger_turned_down",
+        {"workload": "sbert", "model": 1, "champion": None, "level": 0.0, "failed": "no baseline"},
+    ),
     ("run_planned", {"run": "run-0002"} | RUN | {"batch": 2, "batch_hash": "ef" * 16}),
     ("run_failed", {"run": "run-0002"} | FAILED),
     ("run_planned", {"run": "run-0003"} | RUN | {"batch": 3, "batch_hash": "fe" * 16}),

@@ -28,6 +28,7 @@ DAY, HOUR = 86_400, 3_600
 FIRST_MIDNIGHT = 1_794_787_200  # 2026-11-16T00:00:00Z, a Monday
 PATIENCE_SECONDS = 300
 OF_A_NIGHT = ("night_", "batch_", "stage_", "run_")
+OF_MODELS = ("model_", "challenger_", "champion_", "examples_served")
 TOPICS = {
     "refund": ("my money back", "return the payment", "refund this order", "charged twice"),
     "login": ("cannot sign in", "password does not work", "locked out of the account", "two factor code"),
@@ -64,10 +65,16 @@ class World:
         assert wanted >= self.clock.now()
         self.clock.advance(seconds=(wanted - self.clock.now()) / 1e6)
 
-    def events(self, *kinds):
+    def events(self, *kinds, of=OF_A_NIGHT):
         rows = self.state.log.read_after(0, 1_000_000, ("seq", "kind", "body"))
-        found = [(kind.partition("/")[0], json.loads(body)) for _, kind, body in rows if kind.startswith(OF_A_NIGHT)]
+        found = [(kind.partition("/")[0], json.loads(body)) for _, kind, body in rows if kind.startswith(of)]
         return [one for one in found if not kinds or one[0] in kinds]
+
+    def of_models(self, *kinds):
+        return self.events(*kinds, of=OF_MODELS)
+
+    def decided(self):
+        return self.of_models("challenger_promoted", "challenger_turned_down")
 
     def count(self, kind):
         return len(self.events(kind))
@@ -217,7 +224,64 @@ def far_enough(place):
         return False
 
 
-STORIES = {story.__name__: story for story in (week, night, go_on, window_closes)}
+# What becomes of the models
+
+
+def judged(place, kill_at=None):
+    """A day of many ratings and the night in which its model is decided about; killed at an event when one is named."""
+    with opened(place, hour=20) as world:
+        record_a_day(0, count=180)
+        take_in(world)
+        world.go_to(1, 1.5)
+        if kill_at is not None:
+            be_killed_at(kill_at)
+        world.until(world.decided)
+        world.turn()
+        return told_of_models(world)
+
+
+def judged_again(place, day=1):
+    """Another daemon, that night or later, until the next decision; it was there already where a kill came after it."""
+    day = int(day)
+    with opened(place, day=day, hour=1.6) as world:
+        before = len(world.decided()) if day > 1 else 0
+        if day > 1:
+            world.go_to(day, 1.7)
+            record_a_day(day)
+            take_in(world)
+        world.until(lambda: len(world.decided()) > before)
+        world.turn()
+        return told_of_models(world)
+
+
+def be_killed_at(kind):
+    """SIGKILL as soon as an event of this kind is in the log, before anything is done about it."""
+    append = SqliteEventLog.append
+
+    def append_and_maybe_die(self, entries, *arguments, **options):
+        newest = append(self, entries, *arguments, **options)
+        if any(entry.kind.startswith(kind) for entry in entries):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return newest
+
+    SqliteEventLog.append = append_and_maybe_die
+
+
+def told_of_models(world):
+    """What the log says of models, and what the shelf's links do."""
+    world.state.views.catch_up()
+    shelf = world.place / "state/models/support"
+    return {
+        "kinds": [kind for kind, _ in world.of_models()],
+        "decided": [(kind, body) for kind, body in world.decided()],
+        "links": {path.name: os.readlink(path) for path in shelf.iterdir() if path.is_symlink()},
+        "bases": [body["base_model"] for _, body in world.events("run_planned")],
+        "replay_equal": world.state.views.digests() == rebuild_digests(world.state.log),
+        "verified": world.state.log.verify().ok,
+    }
+
+
+STORIES = {story.__name__: story for story in (week, night, go_on, window_closes, judged, judged_again)}
 
 if __name__ == "__main__":
     name, folder, *rest = sys.argv[1:]

@@ -201,3 +201,70 @@ def with_a_throwing_stage(place, tell, story, on_error):
     with (place / "config.toml").open("a") as file:
         file.write(f'stages = ["reward_feedback", "throws", "size_batch"]\non_error = "{on_error}"\n')
     return tell(story, place)
+
+
+# What becomes of the models
+
+RATED = CONFIG + 'ratings = "all"\n[gate]\njudge_wanted = 20\n'
+FAILS_TO_JUDGE = '''
+"""The tiny classifier, with a mistake in how it is judged."""
+from plugins.workloads.tiny_classifier import TinyClassifier
+
+
+class Fails(TinyClassifier):
+    def judge(self, model, dataset, device):
+        raise ZeroDivisionError("a secret text")
+
+
+WORKLOAD = Fails
+'''
+
+
+def test_feedback_becomes_a_promoted_model_and_a_worse_one_is_turned_down(place, tell):
+    """The second run begins from the champion, has settings that can learn nothing, and stays on the shelf."""
+    (place / "config.toml").write_text(RATED)
+    told = tell("judged", place)
+    assert told["kinds"] == ["model_shelved", "challenger_judged", "challenger_promoted"], told["decided"]
+    assert told["links"] == {"champion": "0001"}
+    assert told["bases"] == [None]
+    ruined = RATED.replace("epochs = 30", "epochs = 0.1, features = 16, hidden = 1")
+    (place / "config.toml").write_text(ruined)
+    told = tell("judged_again", place, 12)
+    assert [kind for kind, _ in told["decided"]] == ["challenger_promoted", "challenger_turned_down"]
+    assert told["decided"][1][1]["decision"]["verdict"] == "turn down"
+    assert told["bases"][1] == str(place / "state/models/support/0001")
+    assert told["links"] == {"champion": "0001"}
+    assert told["replay_equal"]
+    assert told["verified"]
+
+
+@pytest.mark.parametrize("kind", ["model_shelved", "challenger_judged", "challenger_promoted"])
+def test_killed_between_a_decision_and_its_links_the_next_daemon_sets_them(place, tell, kind):
+    """And at the events before it: each is there once in the end."""
+    (place / "config.toml").write_text(RATED)
+    tell("judged", place, kind, killed=True)
+    told = tell("judged_again", place)
+    assert told["kinds"] == ["model_shelved", "challenger_judged", "challenger_promoted"]
+    assert told["links"] == {"champion": "0001"}
+    assert told["replay_equal"]
+
+
+def test_an_evaluation_that_throws_fails_closed(place, tell):
+    """The reason is in the log, without a word of what the error quoted."""
+    (place / "fails.py").write_text(FAILS_TO_JUDGE)
+    (place / "config.toml").write_text(RATED.replace('"tiny_classifier"', '"fails.py"'))
+    told = tell("judged", place)
+    ((kind, body),) = told["decided"]
+    assert (kind, body["decision"]) == ("challenger_turned_down", None)
+    assert "ZeroDivisionError at" in body["failed"]
+    assert "secret" not in body["failed"]
+    assert "champion" not in told["links"]
+
+
+def test_volunteered_evidence_promotes_nobody_by_itself(place, tell):
+    """However much better the model is: a person may say so."""
+    (place / "config.toml").write_text(RATED.replace('ratings = "all"\n', ""))
+    told = tell("judged", place)
+    ((kind, body),) = told["decided"]
+    assert (kind, body["decision"]["verdict"], body["level"]) == ("challenger_turned_down", "by hand", 0.0)
+    assert told["links"] == {"challenger": "0001"}
