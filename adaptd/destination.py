@@ -10,8 +10,8 @@ from _thread import RLock
 from time import monotonic
 
 from adaptd.complaints import complaints
-from adaptd.errors import AdaptdError, ConfigUnreadable
-from adaptd.locating import find
+from adaptd.errors import AdaptdError, BrokenElsewhere, ConfigUnreadable
+from adaptd.locating import Place, find
 from adaptd.spool import MOST_LINE_BYTES, Spool
 
 TYPE_CHECKING = False
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from adaptd.errors import LineTooLong
-    from adaptd.locating import Place
 
     class Sink(Protocol):
         """What events are put into."""
@@ -136,13 +135,25 @@ def _sought_sink() -> Sink:
 
 
 def _made_sink(wishes: Wishes) -> Sink:
-    place = find(wishes.config, wishes.state_dir)
+    place = _found(wishes)
     spool = Spool(f"{place.state_dir}/spool", most_line_bytes=_most_line_bytes(place))
     if not wishes.socket:
         return spool
     from adaptd.socket_client import SocketSink
 
     return SocketSink(f"{place.state_dir}/adaptd.sock", spool)
+
+
+def _found(wishes: Wishes) -> Place:
+    """Return the place; with a warning the state folder that is there, where only other tables are broken."""
+    try:
+        return find(wishes.config, wishes.state_dir)
+    except ConfigUnreadable as unreadable:
+        state_dir = unreadable.state_dir
+        if state_dir is None or not os.path.isdir(f"{state_dir}/spool"):
+            raise
+        complaints.tell(BrokenElsewhere(unreadable, state_dir), "broken config")
+        return Place(unreadable.path, state_dir, unreadable.why, {})
 
 
 def _most_line_bytes(place: Place) -> int:

@@ -27,7 +27,17 @@ class ConfigUnreadable(AdaptdError):
 
     def __init__(self, path: str, why: str, reason: str, next_step: str) -> None:
         self.path, self.why, self.reason = path, why, reason
+        self.state_dir: str | None = (
+            None  # what its [adaptd] table says all the same, where only other lines are broken
+        )
         super().__init__(f"{path} ({why}): {reason}. {next_step}")
+
+
+class BrokenElsewhere(AdaptdError):
+    """A config.toml is broken, but not where it says where to record: nothing is lost, and somebody is told."""
+
+    def __init__(self, broken: ConfigUnreadable, state_dir: str) -> None:
+        super().__init__(f"{broken}. Until then this process records in {state_dir}, as its [adaptd] table says")
 
 
 class NotRecorded(AdaptdError):

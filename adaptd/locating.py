@@ -63,7 +63,7 @@ def _asked_for(path: str, why: str, environ: Mapping[str, str]) -> Place:
     except OSError as trouble:
         raise ConfigUnreadable(path, why, trouble.strerror or str(trouble), next_step) from trouble
     except ValueError as trouble:
-        raise ConfigUnreadable(path, why, str(trouble), "Correct it at that line") from trouble
+        raise _broken(path, why, trouble, environ) from trouble
     return _place(path, why, table, environ)
 
 
@@ -105,9 +105,32 @@ def _if_ours(path: str, why: str, environ: Mapping[str, str]) -> Place | None:
         return None
     except ValueError as trouble:
         if _speaks_of_adaptd(path):
-            raise ConfigUnreadable(path, why, str(trouble), "Correct it at that line") from trouble
+            raise _broken(path, why, trouble, environ) from trouble
         return None
     return _place(path, why, table, environ) if isinstance(table.get("adaptd"), dict) else None
+
+
+def _broken(path: str, why: str, trouble: ValueError, environ: Mapping[str, str]) -> ConfigUnreadable:
+    """What is wrong, with the state folder when the [adaptd] table can be read by itself."""
+    unreadable = ConfigUnreadable(path, why, str(trouble), "Correct it at that line")
+    try:
+        unreadable.state_dir = _place(path, why, _own_table(path), environ).state_dir
+    except (OSError, ValueError, RecursionError, ConfigUnreadable):
+        pass
+    return unreadable
+
+
+def _own_table(path: str) -> dict[str, Any]:
+    """The [adaptd] table alone; raises ValueError when it is broken, missing or there twice."""
+    import tomllib
+
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    begins = [number for number, line in enumerate(lines) if line.partition("#")[0].strip() == "[adaptd]"]
+    if len(begins) != 1:
+        raise ValueError(f"[adaptd] stands {len(begins)} times")
+    following = (number for number in range(begins[0] + 1, len(lines)) if lines[number].lstrip().startswith("["))
+    return tomllib.loads("\n".join(lines[begins[0] : next(following, len(lines))]))
 
 
 def _speaks_of_adaptd(path: str) -> bool:

@@ -31,6 +31,7 @@ SAID_OF_SYNTAX = {
     "Unclosed array": "an array without its end",
     "Cannot overwrite a value": "a key that was there before",
 }
+TWICE = "Cannot declare "
 WORD = re.compile(r"[^\s#,\[\]{}\"']+")
 
 
@@ -159,7 +160,7 @@ def syntax_fault(error: Exception, text: str) -> Fault:
     if not line:
         line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
     what = told[: place.start()]
-    expected, found = _said_of_syntax(what)
+    expected, found = _said_of_syntax(what) if not what.startswith(TWICE) else ("TOML", _said_twice(text, line))
     return Fault("syntax", expected, found, _quoted_hint(what, text, line, column), line, column)
 
 
@@ -167,9 +168,15 @@ def _said_of_syntax(what: str) -> tuple[str, str]:
     """What tomllib says, in the words of the other faults."""
     if what.startswith("Expected "):
         return what.removeprefix("Expected "), "something else"
-    if what.startswith("Cannot declare "):
-        return "TOML", "a table that was there before"
     return "TOML", SAID_OF_SYNTAX.get(what) or what.removeprefix("Found ")
+
+
+def _said_twice(text: str, line: int) -> str:
+    """The header of that line, and where the same one stands before it; a table may be there without a header."""
+    lines = [one.partition("#")[0].strip() for one in text.split("\n")]
+    header = lines[line - 1]
+    before = lines.index(header) + 1
+    return f"{header} a second time" + (f", it begins at line {before}: put both together" if before < line else "")
 
 
 def _quoted_hint(what: str, text: str, line: int, column: int) -> str:

@@ -79,6 +79,28 @@ def test_a_broken_config_of_ours_is_not_passed_over(world):
         found(world)
 
 
+BROKEN_BELOW = '[adaptd]  # ours\nstate_dir = "kept"\n\n[night]\nwindow = 01:00\n'
+
+
+def test_a_broken_config_still_says_where_to_record(world):
+    """The state folder is known where another table is broken; where [adaptd] is or stands twice, it is not."""
+    root, _ = world
+    path = write(root / "project" / "config.toml", BROKEN_BELOW)
+    known = {
+        BROKEN_BELOW: str(path.parent / "kept"),
+        "[night]\nwindow = 01:00\n[adaptd]\n": str(path.parent / "state"),
+        "[adaptd]\nstate_dir = kept\n": None,
+        f"{BROKEN_BELOW}[adaptd]\n": None,
+        "[adaptd.more]\na = b\n": None,
+    }
+    for text, expected in known.items():
+        write(path, text)
+        for asked in ({}, {"config": path}):
+            with pytest.raises(ConfigUnreadable, match="Correct it at that line") as caught:
+                found(world, **asked)
+            assert caught.value.state_dir == expected, text
+
+
 def test_a_config_that_was_asked_for_must_be_there(world):
     """A missing one is named with the way in which it was asked for."""
     root, _ = world

@@ -160,6 +160,22 @@ def test_a_limit_that_is_none_is_told_and_the_default_holds(tmp_path, monkeypatc
         assert adaptd.record_output("i", "o" * 5000) is None
 
 
+def test_nothing_is_lost_over_a_config_that_is_broken_below(tmp_path, monkeypatch):
+    """A typing error under [night] stops the daemon, which says so; the host records where it did, and says so."""
+    as_a_fresh_host()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text('[adaptd]\nstate_dir = "kept"\n[night]\nwindow = 01:00\n')
+    with pytest.warns(RuntimeWarning, match="config.toml .*at line 4.*Correct it at that line"):
+        assert adaptd.record_output("i", "o") is None  # there is no such folder: it may be anywhere
+    (tmp_path / "kept" / "spool").mkdir(parents=True)
+    as_a_fresh_host()
+    with pytest.warns(RuntimeWarning, match=r"at line 4.*Until then this process records in \S+/kept, as") as told:
+        ids = [adaptd.record_output("i", "o") for _ in range(2)]
+    assert ids_in(tmp_path / "kept") == ids
+    assert len(told) == 1
+    as_a_fresh_host()
+
+
 class Hostile:
     """An object whose every trait raises."""
 

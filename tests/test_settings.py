@@ -161,7 +161,11 @@ def test_a_number_outside_its_range_is_told_with_the_range(value):
         ("[adaptd\n", "1:8: syntax: expected ']' at the end of a table declaration, found something else"),
         ("a = 1\nb\n", "2:2: syntax: expected '=' after a key in a key/value pair, found something else"),
         ("a = 1\na = 2\n", "2:6: syntax: expected TOML, found a key that was there before"),
-        ("[a]\n[a]\n", "2:3: syntax: expected TOML, found a table that was there before"),
+        (
+            "[a]\nx = 1\n[a]  # again\n",
+            "3:3: syntax: expected TOML, found [a] a second time, it begins at line 1: put both together",
+        ),
+        ("a = {b = 1}\n[a.c]\n", "2:5: syntax: expected TOML, found [a.c] a second time"),
         ("a = \"x\n", "1:7: syntax: expected TOML, found Illegal character '\\n'"),
         ("a = [1", "1:7: syntax: expected TOML, found an array without its end"),
         ('a = """\nx', "2:2: syntax: expected TOML, found a string without its end"),
