@@ -30,6 +30,7 @@ KEPT_VARIABLES = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "VIRTUAL_ENV"),
 )
 END_SECONDS = 5
+TOLD_AFTER_US = 5 * 1_000_000  # what takes longer is told; the few outputs of an open window are not
 
 
 class Follows(Protocol):
@@ -61,6 +62,8 @@ class Preparing:
         self._model = self._named(model)
         self._child: subprocess.Popen[bytes] | None = None
         self._up_to = 0
+        self._since: int | None = None
+        self._told_of_it = False
         self._failed: str | None = None
         self._again_at = 0
         self._told_fallback: str | None = None
@@ -127,7 +130,15 @@ class Preparing:
         told = self._reap(now)
         if self._child is None and now >= self._again_at and self._misses(self._log.head().seq):
             self._start()
-        return told
+            self._since, self._told_of_it = now, False
+        return told + self._goes_on(now)
+
+    def _goes_on(self, now: int) -> list[str]:
+        """Once, of a child that takes its time: somebody may be waiting for a batch."""
+        if self._child is None or self._told_of_it or self._since is None or now - self._since < TOLD_AFTER_US:
+            return []
+        self._told_of_it = True
+        return [f"preparing embeddings and near-duplicates up to event {self._up_to:,}, before a batch is formed"]
 
     def _start(self) -> None:
         folder = self._state_dir / FOLDER
@@ -155,7 +166,7 @@ class Preparing:
         self._child = None
         if status == 0:
             was, self._failed = self._failed, None
-            return (["prepared again: embeddings and near-duplicates are known"] if was else []) + self._fallback()
+            return self._done(now, again=was is not None) + self._fallback()
         self._again_at = now + AGAIN_AFTER_US
         if status == ANOTHER_IS_AT_IT or status < 0:  # killed: what it had done is kept
             self._again_at = now if status < 0 else now + AGAIN_AFTER_US // 100
@@ -167,6 +178,13 @@ class Preparing:
             "config.toml is another."
         )
         return [told]
+
+    def _done(self, now: int, *, again: bool) -> list[str]:
+        if again:
+            return ["prepared again: embeddings and near-duplicates are known"]
+        if not self._told_of_it or self._since is None:
+            return []
+        return [f"prepared up to event {self._up_to:,} in {(now - self._since) / 1_000_000:.0f} s"]
 
     def _fallback(self) -> list[str]:
         about = About.read(self._state_dir / FOLDER / CURRENT)

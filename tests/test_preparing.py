@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daemon.derived import FOLDER, open_derived, owned
-from daemon.preparing import AGAIN_AFTER_US, LOG, Preparing
+from daemon.preparing import AGAIN_AFTER_US, LOG, TOLD_AFTER_US, Preparing
 from daemon.settings import settings_of
 from tests.derived_world import DerivedWorld, sentence
 from tests.intake_world import NOW, feedback, output
@@ -68,6 +68,16 @@ def test_it_prepares_what_is_new_in_a_child(world, preparing):
     world.output_on("judge", "b")
     assert preparing.behind(head(world))
     assert not preparing.behind(2)
+
+
+def test_what_takes_its_time_is_told_when_it_goes_on_and_when_it_ends(world, preparing):
+    """Once each, by the clock that the turns are given; what is quick is not told."""
+    world.output_on("learn", "a")
+    assert preparing.turn(NOW) == []
+    goes_on = f"preparing embeddings and near-duplicates up to event {head(world):,}, before a batch is formed"
+    told = [*preparing.turn(NOW + TOLD_AFTER_US - 1), *preparing.turn(NOW + TOLD_AFTER_US)]
+    told += preparing.turn(NOW + TOLD_AFTER_US + 1)
+    assert [*told, *ended(preparing, NOW + 7_000_000)] == [goes_on, f"prepared up to event {head(world):,} in 7 s"]
 
 
 def test_an_empty_log_needs_nothing(world, preparing):
