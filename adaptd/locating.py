@@ -76,9 +76,12 @@ def _searched(environ: Mapping[str, str], cwd: str | None) -> Place:
         folder = None  # somebody removed the working folder
         looked_at.append("the working folder (it is gone)")
     while folder is not None:
-        place = _if_ours(os.path.join(folder, "config.toml"), "nearest config.toml", environ)
+        path = os.path.join(folder, "config.toml")
+        place = _if_ours(path, "nearest config.toml", environ)
         if place is not None:
             return place
+        if os.path.isfile(path):
+            looked_at.append(f"{path} (it has no [adaptd] table)")
         above = os.path.dirname(folder)
         folder = above if above != folder else None
     for path, why in ((_users_config(environ), "the user's folder"), (SYSTEM_CONFIG, "the system's folder")):

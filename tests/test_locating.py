@@ -69,6 +69,9 @@ def test_another_programs_config_is_passed_over(world):
     write(root / "project" / "deep" / "config.toml", "not = = toml")
     ours = write(root / "project" / "config.toml")
     assert found(world)[0] == str(ours)
+    ours.unlink()
+    with pytest.raises(NotConfigured, match=r"down/config\.toml \(it has no \[adaptd\] table\); /\S+deep/config"):
+        found(world)
 
 
 def test_a_broken_config_of_ours_is_not_passed_over(world):
