@@ -26,6 +26,7 @@ from adaptd.spool import Spool
 from daemon.batch_making import Line, Made, NotYet
 from daemon.batches import FormedBatch
 from daemon.clock_and_chance import Chance, Clock, SystemChance, SystemClock
+from daemon.embedded_feeding import take_found, told_of_judgings
 from daemon.embedded_shaping import Shaping, shaping_of
 from daemon.forming import Forming
 from daemon.main_loop import MainLoop, TurnReport
@@ -122,7 +123,11 @@ class Embedded:
 
     def step(self) -> TurnReport:
         """One turn: take in, fold, prepare, form, train, judge, as far as it goes now. It never waits for a child."""
-        return self._open().turn(self._clock.now(), shaping_of(self._loop))
+        opened, now = self._open(), self._clock.now()
+        chosen = opened.take_found(self._loop.hparam_optimizer, now)
+        report = opened.turn(now, shaping_of(self._loop))
+        followed = told_of_judgings(opened.state, self._loop.performance_tracker)
+        return report._replace(told=(*chosen, *report.told, *followed))
 
     def counts(self) -> dict[str, Any]:
         """What the log has: everything that was recorded is taken in first."""
@@ -153,6 +158,7 @@ class _Opened:
 
     def __init__(self, embedded: Embedded, lock: StateLock, clock: Clock, chance: Chance) -> None:
         self.lock, config = lock, embedded.config
+        self._chance, self._taken = chance, list[Any]()
         self.base = settings_for(config)
         beside = config.parent if config is not None else embedded.state_dir
         self.state = open_state(embedded.state_dir, self.base, clock, chance, beside=beside)
@@ -173,6 +179,12 @@ class _Opened:
             self.shift.follow(settings)
         self.settings, self.forms.shaping = settings, shaping
         return self.loop.turn(now)
+
+    def take_found(self, optimizer: Any, now: int) -> list[str]:
+        """Each search that the optimizer has done since; what somebody chooses otherwise afterwards stays."""
+        news = [one for one in list(getattr(optimizer, "found", {}).values()) if one not in self._taken]
+        self._taken += news
+        return [words for one in news for words in take_found(self.state, one, self.base.workloads, self._chance, now)]
 
     def take_in(self, now: int) -> None:
         while MainLoop(self.state.intake, self.state.views).turn(now).more:
