@@ -90,6 +90,7 @@ def _document(found: Explained) -> dict[str, Any]:
         "clauses": found.clauses,
         "evidence": found.evidence,
         "failed": told.get("failed"),
+        "rolled_back": found.rolled_back,
         "metrics": (found.model.judged or {}).get("metrics"),
     }
 
@@ -105,6 +106,10 @@ def _facts(found: Explained) -> dict[str, str]:
         facts["against"] = "what can be had without a model, since there was no champion"
     if found.at is not None:
         facts["decided"] = f"{short_moment_of(found.at)} UTC, {'by hand' if found.by_hand else 'by the gate'}"
+    if found.rolled_back is not None:
+        told = found.rolled_back
+        why = f": {told['reason']}" if told["reason"] else ""
+        facts["later"] = f"rolled back to model {told['to']}, {short_moment_of(told['at'])} UTC{why}"
     facts |= dict(_of_evidence(found))
     return facts
 

@@ -175,14 +175,15 @@ def asked(process):
 @contextmanager
 def daemon(place):
     """`adaptd run`, from when it answers until it has ended."""
-    process = subprocess.Popen([*ADAPTD, "run"], cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with (place / "daemon.log").open("wb") as log:
+        process = subprocess.Popen([*ADAPTD, "run"], cwd=place, stdout=log, stderr=log)
     end = time.monotonic() + PATIENCE_SECONDS
     while "running" not in verb(place, "status").splitlines()[1]:
         assert time.monotonic() < end
         time.sleep(0.1)
     yield
     process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE_SECONDS) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0, (place / "daemon.log").read_text()
 
 
 STORIES = {story.__name__: story for story in (rolled_back, forgotten, host)}
