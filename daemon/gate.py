@@ -81,6 +81,7 @@ class Case:
     judged: Answers
     golden: Answers | None = None
     ratings: Ratings = "volunteered"
+    sources: Sequence[str] | None = None  # of each judged example, who said what is right: told, and decides nothing
     latency: tuple[float, float] | None = None  # champion's and challenger's, in seconds an example
     size: tuple[float, float] | None = None  # in bytes
     level: float = 0.0
@@ -287,6 +288,17 @@ def _evidence(case: Case) -> dict[str, Any]:
         "fair": int(np.count_nonzero(judged.fair)),
         "golden": 0 if case.golden is None else len(case.golden),
         "ratings": case.ratings,
+        "sources": _mix(case),
         "level": case.level,
         "budget_left": case.budget_left,
+    }
+
+
+def _mix(case: Case) -> dict[str, dict[str, int]]:
+    """How many examples rest on whose word, and how many of those are fair."""
+    names = np.array(case.sources or [], np.str_)
+    fair = case.judged.fair if len(names) else np.zeros(0, np.bool_)
+    return {
+        name: {"judged": int((names == name).sum()), "fair": int((fair & (names == name)).sum())}
+        for name in np.unique(names).tolist()
     }

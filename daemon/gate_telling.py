@@ -15,7 +15,7 @@ from adaptd.plugin.moment import Moment
 from daemon.deciding import DAY, Level, level_of
 from daemon.event_kinds import current
 from daemon.event_reading import EventReader
-from daemon.judge_planning import described
+from daemon.judge_planning import coming_of, described
 from daemon.model_naming import Standings, named
 from daemon.pool_sources import Sources
 from daemon.pooling import Wanted, judged_of
@@ -173,7 +173,7 @@ class GateTellings:
         except AdaptdError as error:
             return Fair(name, workload.ratings, 0, 0, wanted, level.level, str(error).partition("\n")[0])
         needs = Wanted(workload.artifact_types, tuple(said.needs))
-        judged = judged_of(sources(examples), needs, Moment(now, 0, 0), workload.ratings)
+        judged = judged_of(sources(examples), needs, Moment(now, 0, 0), coming_of(workload))
         fair = int(np.count_nonzero(judged.fair))
         return Fair(name, workload.ratings, len(judged.pool), fair, wanted, level.level)
 

@@ -9,6 +9,7 @@ model whose files are to the byte those of one that was rolled back is not judge
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -27,7 +28,7 @@ from daemon.judge_results import Results
 from daemon.model_shelf import Shelf
 from daemon.night_parts import Told
 from daemon.nights import Night
-from daemon.pooling import JUDGE, Source
+from daemon.pooling import JUDGE, Source, sources_of
 from daemon.run_folder import BadRunFolder, folder_of
 from daemon.run_queue import Place
 from daemon.shelving import newest_finished, shelve
@@ -233,6 +234,9 @@ class Judging:
         results = None if told is None else Results.read(folder.results, told["results"], said.metrics[0].name)
         level = level_of(gate, self._models.taken(), workload, len(self.settings.workloads), now)
         case = case_of(said.metrics[0], results, told, settings.ratings, level)
+        if results is not None:
+            source = self._stands.source_of(self._stands.views.of(Examples))
+            case = replace(case, sources=sources_of(source, results.judged.examples))
         decision = decided(case, gate, self._stands.log.salt, workload, model.number)
         return event_of(workload, model, standing, decision, spent(decision, case, gate))
 

@@ -21,7 +21,7 @@ def judged(tmp_path_factory):
     """One promoted, one turned down, one that could not be judged, and one that nobody has decided about."""
     world = World(tmp_path_factory.mktemp("gate"), BASE)
     world.base(0.5)
-    world.rate(200)
+    world.rate(200, source="code")
     for told in ({"right": 0.9}, {"right": 0.4}, {"right": 0.9, "wrong": "raise"}):
         world.finish_run(**told)
         world.decide()
@@ -60,6 +60,7 @@ def test_the_sentence_comes_first_and_then_everything_that_was_looked_at(place, 
         "against   guessing/1, the champion then",
         "UTC, by the gate",
         "them fair (ratings = all)",
+        "said by   code 67, fair 67",
         "budget    0.0027 of 0.0027 false promotions that could be spent then",
         "holds   what was looked at",
         "fair examples of the 20 that are wanted",

@@ -92,6 +92,22 @@ class TestPromoting:
         assert world.standing().challenger == 1
         world.close()
 
+    def test_evidence_is_told_by_whose_word_it_rests_on(self, tmp_path):
+        """And a validator's may be fair where people's are volunteered."""
+        config = BASE.replace('ratings = "all"', 'ratings_of = { code = "all" }')
+        world = World(tmp_path, config)
+        world.base(0.5)
+        world.rate(150, source="code")
+        world.rate(150, source="human")
+        world.finish_run(0.95)
+        kind, body = world.decide()
+        mix = body["decision"]["evidence"]["sources"]
+        assert kind == "challenger_promoted"
+        assert set(mix) == {"code", "human"}
+        assert mix["code"]["judged"] == mix["code"]["fair"] == body["decision"]["evidence"]["fair"] > 20
+        assert (mix["human"]["judged"] > 20, mix["human"]["fair"]) == (True, 0)
+        world.close()
+
     def test_where_nothing_can_be_judged_nobody_is_promoted(self, tmp_path):
         """And no child is begun for it."""
         world = World(tmp_path)

@@ -121,6 +121,9 @@ def _of_evidence(found: Explained) -> Iterator[tuple[str, str]]:
     yield "metric", f"{told['metric']} {told['champion']:.3g} before, {told['challenger']:.3g} now"
     golden = f", {told['golden']} of the golden set" if told["golden"] else ""
     yield "examples", f"{told['judged']}, {told['fair']} of them fair (ratings = {told['ratings']}){golden}"
+    mix = told.get("sources") or {}  # decisions of earlier versions have none
+    if mix.keys() - {"unsaid"}:
+        yield "said by", ", ".join(f"{name} {part['judged']}, fair {part['fair']}" for name, part in mix.items())
     level = (found.decided or {}).get("level") or 0.0
     spent = f"{level:.2g} of {told['budget_left']:.2g} false promotions that could be spent"
     yield "budget", f"{spent} then" if level else f"nothing of {told['budget_left']:.2g}: nothing could be promoted"

@@ -178,7 +178,7 @@ def daemon(place):
     with (place / "daemon.log").open("wb") as log:
         process = subprocess.Popen([*ADAPTD, "run"], cwd=place, stdout=log, stderr=log)
     end = time.monotonic() + PATIENCE_SECONDS
-    while "running" not in verb(place, "status").splitlines()[1]:
+    while "running, process" not in verb(place, "status"):
         assert time.monotonic() < end
         time.sleep(0.1)
     yield
