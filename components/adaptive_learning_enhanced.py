@@ -11,9 +11,10 @@ then, or say `background=True`. Components may be exchanged, and flags changed, 
     >>> loop.batch_manager.max_batch_size
     100
 
-`performance_tracker` is told of every judging: how the new model did, per artifact type, on what is held out (0–100).
+`performance_tracker` is told of every judging: how the new model did, per artifact type, on what is held out (0-100).
 The next run is trained by what `hparam_optimizer` has found last, as far as the workload has such settings and
-config.toml does not name them. `hard_negative_miner` is told of what is recorded here, with a score.
+config.toml does not name them. `hard_negative_miner` is told of what is recorded here with a score, and of what the
+log has of the learn side.
 
 Deliberately not here: a search for hyper-parameters by itself, since the objective is the caller's (`adaptd tune` has
 one). `enable_preference_learning` is for workloads that learn from pairs. What of an `active_learner` or

@@ -26,7 +26,7 @@ from adaptd.spool import Spool
 from daemon.batch_making import Line, Made, NotYet
 from daemon.batches import FormedBatch
 from daemon.clock_and_chance import Chance, Clock, SystemChance, SystemClock
-from daemon.embedded_feeding import take_found, told_of_judgings
+from daemon.embedded_feeding import take_found, told_of_judgings, told_of_scores
 from daemon.embedded_shaping import Shaping, shaping_of
 from daemon.forming import Forming
 from daemon.main_loop import MainLoop, TurnReport
@@ -108,6 +108,7 @@ class Embedded:
         make_folders(self.state_dir)
         self._spool = Spool(str(self.state_dir / "spool"))
         self._opened: _Opened | None = None
+        self._told_miner: Any = None
 
     def record(self, given: Mapping[str, Any]) -> str:
         """One feedback into the spool, in microseconds; its id. AdaptdError for a value that cannot be used."""
@@ -124,6 +125,7 @@ class Embedded:
     def step(self) -> TurnReport:
         """One turn: take in, fold, prepare, form, train, judge, as far as it goes now. It never waits for a child."""
         opened, now = self._open(), self._clock.now()
+        self._tell_miner(opened)
         chosen = opened.take_found(self._loop.hparam_optimizer, now)
         report = opened.turn(now, shaping_of(self._loop))
         followed = told_of_judgings(opened.state, self._loop.performance_tracker)
@@ -150,7 +152,15 @@ class Embedded:
             except BaseException:
                 lock.release()
                 raise
+            self._tell_miner(self._opened)
         return self._opened
+
+    def _tell_miner(self, opened: _Opened) -> None:
+        """Before anything is taken in: what waits in the spool was told by the loop when it was recorded."""
+        miner = self._loop.hard_negative_miner
+        if self._loop.enable_hard_negative_mining and miner is not self._told_miner:
+            self._told_miner = miner
+            told_of_scores(opened.state, opened.base, miner)
 
 
 class _Opened:
@@ -182,9 +192,12 @@ class _Opened:
 
     def take_found(self, optimizer: Any, now: int) -> list[str]:
         """Each search that the optimizer has done since; what somebody chooses otherwise afterwards stays."""
-        news = [one for one in list(getattr(optimizer, "found", {}).values()) if one not in self._taken]
-        self._taken += news
-        return [words for one in news for words in take_found(self.state, one, self.base.workloads, self._chance, now)]
+        told: list[str] = []
+        for one in list(getattr(optimizer, "found", {}).values()):
+            if one not in self._taken:
+                told += take_found(self.state, one, self.base.workloads, self._chance, now)
+                self._taken.append(one)
+        return told
 
     def take_in(self, now: int) -> None:
         while MainLoop(self.state.intake, self.state.views).turn(now).more:

@@ -118,6 +118,7 @@ def test_the_tracker_is_told_of_each_judging(made):
     trend = loop.performance_tracker.get_performance_trend("ticket")
     assert trend["models"] == ["tiny_classifier/1"]
     assert trend["scores"] == loop.performance_tracker.get_performance_trend()["scores"]
+    assert trend["success_rates"][0] == pytest.approx(trend["scores"][0] / 100)
     assert f"tiny_classifier/1 did {trend['scores'][0]:.1f} of 100 on {trend['examples'][0]} held-out examples" in told
     assert loop.get_statistics()["best_model"] == "tiny_classifier/1"
     loop.step()
@@ -129,6 +130,29 @@ def test_the_tracker_is_told_of_each_judging(made):
     another = made(**MINIMAL)
     another.step()
     assert another.performance_tracker.get_performance_trend("ticket")["scores"] == trend["scores"]
+
+
+def test_the_miner_knows_the_failures_of_the_log(made):
+    """Each once, whatever is asked first; another miner, or another process's, those of the learn side."""
+    loop = made()
+    for number in range(30):
+        loop.record_feedback(f"case {number} {number * number}", "wrong", "ticket", "m", 20.0 if number % 2 else 90.0)
+    assert loop.get_statistics()["hard_negatives"] == 15
+    loop.step()
+    assert loop.get_statistics()["hard_negatives"] == 15
+    loop.hard_negative_miner = HardNegativeMiner()
+    loop.step()
+    known = {one.input for one in loop.hard_negative_miner.get_hard_negatives()}
+    assert 0 < len(known) < 15
+    assert all(int(text.split()[1]) % 2 for text in known)
+    loop.close()
+    another = made()
+    another.step()
+    assert {one.input for one in another.hard_negative_miner.get_hard_negatives()} == known
+    off = made(enable_hard_negative_mining=False)
+    another.close()
+    off.step()
+    assert len(off.hard_negative_miner) == 0
 
 
 def test_the_next_run_is_trained_by_what_the_optimizer_has_found(made, tmp_path):
