@@ -11,9 +11,15 @@ then, or say `background=True`. Components may be exchanged, and flags changed, 
     >>> loop.batch_manager.max_batch_size
     100
 
-Deliberately not here: choosing hyper-parameters by itself and following scores (`hparam_optimizer` is there to be
-asked, `performance_tracker` to be told). `enable_preference_learning` is for workloads that learn from pairs. What
-of an `active_learner` or `hard_negative_miner` no setting can name shapes nothing; the batch is marked all the same.
+`performance_tracker` is told of every judging: how the new model did, per artifact type, on what is held out (0-100).
+The next run is trained by what `hparam_optimizer` has found last, as far as the workload has such settings and
+config.toml does not name them. `hard_negative_miner` is told of what is recorded here with a score, and of what the
+log has of the learn side.
+
+Deliberately not here: a search for hyper-parameters by itself, since the objective is the caller's (`adaptd tune` has
+one). `enable_preference_learning` is for workloads that learn from pairs. What of an `active_learner` or
+`hard_negative_miner` no setting can name shapes nothing; the batch is marked all the same. A step in the background
+that fails is logged at once, is in `get_statistics()` until one has gone well, and is tried again.
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ if __name__ == "__main__" and __package__ in (None, ""):  # python components/ad
 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -42,6 +49,11 @@ from components.preference_learner import PreferenceLearner
 from components.reward_calculator_enhanced import EnhancedRewardCalculator
 
 SECONDS_BETWEEN_STEPS = 0.25
+logger = logging.getLogger(__name__)
+
+
+TurnTold = tuple[list[str], str | None]
+"""What a step did, in words, and what will be tried again."""
 
 
 class EnhancedAdaptiveLearningLoop:
@@ -75,7 +87,7 @@ class EnhancedAdaptiveLearningLoop:
         self._state_dir, self._closed = state_dir, False
         self._inner: Any = None
         self._lock = threading.Lock()
-        self._owner = _Owner(self.step) if background else None
+        self._owner = _Owner(self._stepped) if background else None
 
     def record_feedback(
         self,
@@ -98,16 +110,25 @@ class EnhancedAdaptiveLearningLoop:
 
     def step(self) -> list[str]:
         """One turn, which waits for no child: what was done, in words. Raises where the folder is somebody else's."""
-        report = self._owned(lambda: self._embedded().step())
-        return [*report.told, *([report.failure] if report.failure else [])]
+        told, failure = self._owned(self._stepped)
+        return [*told, *([failure] if failure else [])]
+
+    def _stepped(self) -> TurnTold:
+        report = self._embedded().step()
+        return list(report.told), report.failure
 
     def get_statistics(self) -> dict[str, Any]:
-        """Counts of the whole log, whatever process recorded it, and where the curriculum is."""
+        """Counts of the whole log, whatever process recorded it, and where the curriculum is; all of it is JSON.
+
+        `failure` is what went wrong with the newest step in the background; None where that went well.
+        """
         counts: dict[str, Any] = self._owned(lambda: self._embedded().counts())
         stage = counts.pop("stage") or self.curriculum_learner.current_stage
         counts["curriculum"] = {"enabled": self.enable_curriculum, "current_stage": stage}
         counts["hard_negatives"] = len(self.hard_negative_miner.get_hard_negatives())
         counts["stages"] = self.stages()
+        counts["best_model"] = best.model if (best := self.performance_tracker.best_model()) is not None else None
+        counts["failure"] = None if self._owner is None else self._owner.failure
         return counts
 
     def stages(self) -> list[str]:
@@ -145,8 +166,9 @@ class EnhancedAdaptiveLearningLoop:
 class _Owner:
     """A thread that owns the folder, and one that asks it for a step now and then."""
 
-    def __init__(self, step: Callable[[], object]) -> None:
+    def __init__(self, step: Callable[[], TurnTold]) -> None:
         self._step = step
+        self.failure: str | None = None
         self._thread: int | None = None
         self._over = threading.Event()
         self._pool = ThreadPoolExecutor(1, "adaptd-loop")
@@ -168,9 +190,19 @@ class _Owner:
     def _tick(self) -> None:
         while not self._over.wait(SECONDS_BETWEEN_STEPS):
             try:
-                self._submit(self._step).exception()  # whoever asks for something himself is told what is wrong
+                self._note(self._submit(self._step))
             except RuntimeError:  # the interpreter ends, and nobody has closed the loop
                 return
+
+    def _note(self, stepped: Future[TurnTold]) -> None:
+        """What a step has done is logged, and why it failed, once for each reason."""
+        error = stepped.exception()
+        told, failure = ([], f"{type(error).__name__}: {error}") if error is not None else stepped.result()
+        for line in told:
+            logger.info("%s", line)
+        if failure is not None and failure != self.failure:
+            logger.warning("a step in the background failed, and is tried again: %s", failure, exc_info=error)
+        self.failure = failure
 
     def end(self) -> None:
         self._over.set()

@@ -113,6 +113,7 @@ class HyperparameterOptimizer:
         self.sampler = one_of("sampler", sampler, SAMPLERS)
         self.pruner = one_of("pruner", pruner, PRUNERS)
         self.seed = whole_number("seed", seed)
+        self.found: dict[str, Optimization] = {}  # by artifact type, what its last search came to
         self._place, self._clock = storage, clock
         self._in_memory: Any = None
 
@@ -145,8 +146,10 @@ class HyperparameterOptimizer:
         try:
             import optuna  # noqa: F401 - whether it is there
         except ImportError:
-            return self._without_optuna(search, known)
-        return self._with_optuna(search, known, siblings)
+            self.found[artifact_type] = self._without_optuna(search, known)
+        else:
+            self.found[artifact_type] = self._with_optuna(search, known, siblings)
+        return self.found[artifact_type]
 
     def _without_optuna(self, search: Search, champion: Params) -> Optimization:
         """Try what a search would begin with: the champion's parameters and the defaults."""

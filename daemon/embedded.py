@@ -26,6 +26,7 @@ from adaptd.spool import Spool
 from daemon.batch_making import Line, Made, NotYet
 from daemon.batches import FormedBatch
 from daemon.clock_and_chance import Chance, Clock, SystemChance, SystemClock
+from daemon.embedded_feeding import take_found, told_of_judgings, told_of_scores
 from daemon.embedded_shaping import Shaping, shaping_of
 from daemon.forming import Forming
 from daemon.main_loop import MainLoop, TurnReport
@@ -107,6 +108,7 @@ class Embedded:
         make_folders(self.state_dir)
         self._spool = Spool(str(self.state_dir / "spool"))
         self._opened: _Opened | None = None
+        self._told_miner: Any = None
 
     def record(self, given: Mapping[str, Any]) -> str:
         """One feedback into the spool, in microseconds; its id. AdaptdError for a value that cannot be used."""
@@ -122,7 +124,12 @@ class Embedded:
 
     def step(self) -> TurnReport:
         """One turn: take in, fold, prepare, form, train, judge, as far as it goes now. It never waits for a child."""
-        return self._open().turn(self._clock.now(), shaping_of(self._loop))
+        opened, now = self._open(), self._clock.now()
+        self._tell_miner(opened)
+        chosen = opened.take_found(self._loop.hparam_optimizer, now)
+        report = opened.turn(now, shaping_of(self._loop))
+        followed = told_of_judgings(opened.state, self._loop.performance_tracker)
+        return report._replace(told=(*chosen, *report.told, *followed))
 
     def counts(self) -> dict[str, Any]:
         """What the log has: everything that was recorded is taken in first."""
@@ -145,7 +152,15 @@ class Embedded:
             except BaseException:
                 lock.release()
                 raise
+            self._tell_miner(self._opened)
         return self._opened
+
+    def _tell_miner(self, opened: _Opened) -> None:
+        """Before anything is taken in: what waits in the spool was told by the loop when it was recorded."""
+        miner = self._loop.hard_negative_miner
+        if self._loop.enable_hard_negative_mining and miner is not self._told_miner:
+            self._told_miner = miner
+            told_of_scores(opened.state, opened.base, miner)
 
 
 class _Opened:
@@ -153,6 +168,7 @@ class _Opened:
 
     def __init__(self, embedded: Embedded, lock: StateLock, clock: Clock, chance: Chance) -> None:
         self.lock, config = lock, embedded.config
+        self._chance, self._taken = chance, list[Any]()
         self.base = settings_for(config)
         beside = config.parent if config is not None else embedded.state_dir
         self.state = open_state(embedded.state_dir, self.base, clock, chance, beside=beside)
@@ -173,6 +189,15 @@ class _Opened:
             self.shift.follow(settings)
         self.settings, self.forms.shaping = settings, shaping
         return self.loop.turn(now)
+
+    def take_found(self, optimizer: Any, now: int) -> list[str]:
+        """Each search that the optimizer has done since; what somebody chooses otherwise afterwards stays."""
+        told: list[str] = []
+        for one in list(getattr(optimizer, "found", {}).values()):
+            if one not in self._taken:
+                told += take_found(self.state, one, self.base.workloads, self._chance, now)
+                self._taken.append(one)
+        return told
 
     def take_in(self, now: int) -> None:
         while MainLoop(self.state.intake, self.state.views).turn(now).more:

@@ -14,7 +14,7 @@ import numpy as np
 
 from adaptd.errors import AdaptdError
 from daemon.batch_explaining import from_body, output_of
-from daemon.model_cards import body_of, card_of, short
+from daemon.model_cards import body_of, card_of, said_of, short
 from daemon.model_cards import told_slice as slice_words
 from daemon.model_forgetting import Lineage
 from daemon.model_naming import named
@@ -117,7 +117,7 @@ class Explaining:
         for event in np.unique(outputs["event_seq"][outputs["output_seq"] == seq]).tolist():
             body = body_of(self._reader.log, event)
             model = self._model(body["workload"], body["model"])
-            below = () if model is None else (self._model_step(body["workload"], model),)
+            below = () if model is None else (_in_short(self._model_step(body["workload"], model)),)
             words = f"it was one of {len(body['outputs']):,} examples that models were judged by"
             yield Step("judging", f"{body['workload']}/{body['model']}", words, {"event": event}, below)
 
@@ -230,7 +230,12 @@ class Explaining:
         for name, figures in ((card["judged"] or {}).get("metrics") or {}).items():
             yield Step("figure", name, slice_words(figures), {})
         for clause in (card["decided"] or {})["clauses"]:
-            yield Step("clause", "holds" if clause["holds"] else "NOT", f"{clause['name']}: {clause['words']}", {})
+            yield Step("clause", "holds" if clause["holds"] else "NOT", f"{clause['name']}: {said_of(clause)}", {})
+
+
+def _in_short(model: Step) -> Step:
+    """With its verdicts, and without what they rest on: an example is judged by again and again."""
+    return model._replace(below=tuple(step._replace(below=()) for step in model.below))
 
 
 def _said(told: Told) -> Step:

@@ -81,8 +81,9 @@ class Case:
     judged: Answers
     golden: Answers | None = None
     ratings: Ratings = "volunteered"
-    latency: tuple[float, float] | None = None  # champion's and challenger's, in one unit
-    size: tuple[float, float] | None = None
+    sources: Sequence[str] | None = None  # of each judged example, who said what is right: told, and decides nothing
+    latency: tuple[float, float] | None = None  # champion's and challenger's, in seconds an example
+    size: tuple[float, float] | None = None  # in bytes
     level: float = 0.0
     budget_left: float = 0.0
 
@@ -215,7 +216,8 @@ def _slices(answers: Answers, policy: Policy) -> Iterator[Clause]:
         yield _not_worse(f"type {name}", answers.of(names == name), policy)
     pooled = np.isin(names, small)
     if pooled.any():
-        yield _not_worse(f"{OTHER} ({len(small)} type{'s' if len(small) > 1 else ''})", answers.of(pooled), policy)
+        name = f"{OTHER} ({len(small)} types)" if len(small) > 1 else f"type {small[0]}"
+        yield _not_worse(name, answers.of(pooled), policy)
 
 
 def _not_worse(name: str, answers: Answers, policy: Policy) -> Clause:
@@ -242,9 +244,14 @@ def _budgets(case: Case, policy: Policy) -> Iterator[Clause]:
             continue
         was, now = pair
         holds = math.isfinite(now) and now <= most * was
-        yield Clause(
-            name, holds, f"{name} {now:g}, was {was:g}; {most:g} times that is the limit", {"was": was, "now": now}
-        )
+        words = f"{name} {_amount(name, now)}, was {_amount(name, was)}; {most:g} times that is the limit"
+        yield Clause(name, holds, words, {"was": was, "now": now})
+
+
+def _amount(name: str, value: float) -> str:
+    if name == "size":
+        return f"{value:,.0f} bytes"
+    return f"{value:.3g} s an example" if value >= 1.0 else f"{1000 * value:.3g} ms an example"
 
 
 # What is said of it
@@ -281,6 +288,17 @@ def _evidence(case: Case) -> dict[str, Any]:
         "fair": int(np.count_nonzero(judged.fair)),
         "golden": 0 if case.golden is None else len(case.golden),
         "ratings": case.ratings,
+        "sources": _mix(case),
         "level": case.level,
         "budget_left": case.budget_left,
+    }
+
+
+def _mix(case: Case) -> dict[str, dict[str, int]]:
+    """How many examples rest on whose word, and how many of those are fair."""
+    names = np.array(case.sources or [], np.str_)
+    fair = case.judged.fair if len(names) else np.zeros(0, np.bool_)
+    return {
+        name: {"judged": int((names == name).sum()), "fair": int((fair & (names == name)).sum())}
+        for name in np.unique(names).tolist()
     }

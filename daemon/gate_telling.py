@@ -15,14 +15,14 @@ from adaptd.plugin.moment import Moment
 from daemon.deciding import DAY, Level, level_of
 from daemon.event_kinds import current
 from daemon.event_reading import EventReader
-from daemon.judge_planning import described
+from daemon.judge_planning import coming_of, described
 from daemon.model_naming import Standings, named
 from daemon.pool_sources import Sources
 from daemon.pooling import Wanted, judged_of
 from daemon.sealing import Sealing
 from daemon.telling import Tell, silent
 from daemon.views.examples import Examples
-from daemon.views.models import Model, Models, Standing
+from daemon.views.models import ROLLED_BACK, Model, Models, Standing
 from daemon.views.reading import at_head
 from daemon.views.runs import Runs
 
@@ -47,6 +47,7 @@ class Explained(NamedTuple):
     decided: Mapping[str, Any] | None
     at: int | None
     by_hand: bool
+    rolled_back: Mapping[str, Any] | None = None  # how it lost its place to the one before, the last time
 
     @property
     def sentence(self) -> str:
@@ -107,6 +108,12 @@ class GateTellings:
         assert isinstance(found, Models)
         return found
 
+    @property
+    def _runs(self) -> Runs:
+        found = self._views[1]
+        assert isinstance(found, Runs)
+        return found
+
     def explained(self, name: str) -> Explained:
         """Of a run by its id, or a model by its number. NoModel, NotNamed or NotClear."""
         workload, number = self._named(name)
@@ -116,7 +123,10 @@ class GateTellings:
         body = None if fact is None else self._body(fact["seq"])
         champion = _compared_with(model, standing, body)
         by_hand = body is not None and body.get("by") == "hand"
-        return Explained(workload, model, champion, body, None if fact is None else fact["at"], by_hand)
+        taken_back = [one for one in self._models.facts(workload) if one["kind"] == ROLLED_BACK]
+        newest = next((one for one in reversed(taken_back) if one["from"] == number), None)
+        at = None if fact is None else fact["at"]
+        return Explained(workload, model, champion, body, at, by_hand, newest)
 
     def _named(self, name: str) -> tuple[str, int]:
         standings: Standings = {one: self._models.standing(one) for one in self._models.workloads()}
@@ -125,6 +135,11 @@ class GateTellings:
         for workload, standing in standings.items():
             if (model := standing.of_run(name)) is not None:
                 return workload, model.number
+        record = self._runs.by_id.get(name)
+        if record is not None and record["state"] != "finished":
+            why = (record.get("last") or {}).get("reason")
+            told = f"{record['state']}, {why}" if why else record["state"]
+            raise NoModel(f"{name} has left no model that could be judged: it is {told}. `adaptd runs show {name}`")
         raise NoModel(
             f"{name} has left no model on a shelf: there is no such run, or it has not finished, or it was followed by "
             "another before it was looked at. `adaptd runs list` and `adaptd models list` show what there is."
@@ -158,7 +173,7 @@ class GateTellings:
         except AdaptdError as error:
             return Fair(name, workload.ratings, 0, 0, wanted, level.level, str(error).partition("\n")[0])
         needs = Wanted(workload.artifact_types, tuple(said.needs))
-        judged = judged_of(sources(examples), needs, Moment(now, 0, 0), workload.ratings)
+        judged = judged_of(sources(examples), needs, Moment(now, 0, 0), coming_of(workload))
         fair = int(np.count_nonzero(judged.fair))
         return Fair(name, workload.ratings, len(judged.pool), fair, wanted, level.level)
 

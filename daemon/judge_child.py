@@ -23,7 +23,7 @@ from adaptd.plugin.pool import FEEDBACK, Pool, Rows, Text
 from adaptd.plugin.workload import Judged
 from daemon.judge_folder import FAIR, FAIR_WEIGHT, JudgeFolder, JudgeResult, JudgeSpec
 from daemon.judge_results import Answered, Results
-from daemon.model_shelf import Shelf
+from daemon.model_shelf import OURS, Shelf
 from daemon.run_child import (
     FAILED,
     IN_USE,
@@ -134,7 +134,9 @@ def _sizes(state_dir: Path, spec: JudgeSpec) -> dict[str, int]:
 
 
 def _bytes_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Of the model's own files: card and README grow with what became of it, and are no property of a model."""
+    ours = {folder / name for name in OURS}
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path not in ours)
 
 
 # What is answered

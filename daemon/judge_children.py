@@ -6,6 +6,8 @@ of it. One that says nothing at its end, or never ends, has failed.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.clock_and_chance import MICROSECONDS
@@ -43,6 +45,11 @@ class JudgeChildren:
     def at_work(self) -> bool:
         """Whether there is a child, whosever: another one waits for it."""
         return self._child is not None
+
+    def keep_only(self, folders: Collection[Path]) -> None:
+        """Ends the child of any other folder: nobody would ever ask for what it says."""
+        if self._child is not None and self._child.folder.path not in folders:
+            self.stop()
 
     def ended(self, folder: JudgeFolder, now: int, *, may: bool) -> JudgeResult | None:
         """What the child of that folder has said; None while it lives, or where none was begun.

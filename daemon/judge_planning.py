@@ -13,7 +13,7 @@ from adaptd.plugin.workload import Description
 from daemon import plugin_loading
 from daemon.judge_folder import FAIR, FAIR_WEIGHT, JudgeFolder, JudgeSpec, judge_folder, write_judging
 from daemon.night_settings import WorkloadSettings
-from daemon.pooling import Apart, JudgedOn, Source, Wanted, judged_of
+from daemon.pooling import Apart, Coming, JudgedOn, Source, Wanted, judged_of
 from daemon.run_folder import names_of
 from daemon.views.models import Model
 
@@ -64,13 +64,18 @@ def described(workload: str, settings: WorkloadSettings, beside: Path) -> tuple[
     return plugin, said
 
 
+def coming_of(settings: WorkloadSettings) -> Coming:
+    """How the workload's ratings come."""
+    return Coming(settings.ratings, {str(source): ways for source, ways in settings.ratings_of.items()})
+
+
 def matter_of(
     workload: str, settings: WorkloadSettings, beside: Path, source: Source, golden: Golden | None, moment: Moment
 ) -> Matter:
     """The newest of what says what is right; PluginRejected or BadSettings where the workload cannot be had."""
     plugin, said = described(workload, settings, beside)
     wanted = Wanted(settings.artifact_types, tuple(said.needs))
-    judged = judged_of(source, wanted, moment, settings.ratings, golden.apart if golden else None)
+    judged = judged_of(source, wanted, moment, coming_of(settings), golden.apart if golden else None)
     rows = np.arange(max(0, len(judged.pool) - MOST_JUDGED), len(judged.pool))
     examples = JudgedOn(judged.pool.take(rows), judged.fair[rows], judged.weights[rows])
     return Matter(workload, settings, plugin, said, examples, golden, moment.log_position)

@@ -84,8 +84,8 @@ class Results(NamedTuple):
         return blake2b(packed.getvalue(), digest_size=32).hexdigest()
 
     @classmethod
-    def read(cls, path: Path, expected: str) -> Results:
-        """BadResults where the file is not the one with that hash."""
+    def read(cls, path: Path, expected: str, metric: str | None = None) -> Results:
+        """BadResults where the file is not the one with that hash, or has nothing of the metric that is wanted."""
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -97,9 +97,12 @@ class Results(NamedTuple):
             with np.load(io.BytesIO(data), allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             golden = _answered(GOLDEN, arrays) if f"{GOLDEN}/examples" in arrays else None
-            return cls(_answered("judged", arrays), golden)
+            results = cls(_answered("judged", arrays), golden)
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise BadResults(path, f"{type(error).__name__}: {error}") from None
+        if metric is not None and metric not in results.judged.challenger:
+            raise BadResults(path, f"no figures of {metric!r}, which the workload is judged by now")
+        return results
 
     def figures(self, metrics: Sequence[Metric]) -> dict[str, Any]:
         """Per slice and metric how many rows, and each model's mean with its interval, as the workload counts."""

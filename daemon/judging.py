@@ -1,14 +1,15 @@
 """This file knows how a finished run becomes a challenger, is judged, and is promoted or not: `night_parts.Judges`.
 
-It is stepped by turns: shelve, judge, decide, and the links. Each step is an event, and what lies between two of them
-can be done twice: a model is put on the shelf once, a child that was lost judges again, and links are set each turn to
-what the log says. Whatever goes wrong turns the challenger down, with the reason.
+It is stepped by turns: shelve, judge, decide. Each step is an event, and what lies between two of them can be done
+twice: a model is put on the shelf once, and a child that was lost judges again. Links follow the log elsewhere
+(`daemon.shelves`). Whatever goes wrong turns the challenger down, with the reason. So does what was tried before: a
+model whose files are to the byte those of one that was rolled back is not judged again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -27,7 +28,7 @@ from daemon.judge_results import Results
 from daemon.model_shelf import Shelf
 from daemon.night_parts import Told
 from daemon.nights import Night
-from daemon.pooling import JUDGE, Source
+from daemon.pooling import JUDGE, Source, sources_of
 from daemon.run_folder import BadRunFolder, folder_of
 from daemon.run_queue import Place
 from daemon.shelving import newest_finished, shelve
@@ -107,13 +108,9 @@ class Judging:
             self._nothing_at[workload] = position
         return found
 
-    def champion(self, workload: str) -> Path | None:
-        """The folder of the model that is in use, from which the next run begins."""
-        number = self._models.standing(workload).champion
-        return None if number is None else self._shelf(workload).path(number)
-
     def turn(self, now: int, night: Night | None, asked: Collection[str]) -> Told:
         """What can be done now for each workload."""
+        self._let_go_of_children()
         told: list[str] = []
         for workload in self.settings.workloads:
             told += self._turn(workload, Allowed(night, asked), now)
@@ -125,12 +122,21 @@ class Judging:
             yield from self._shelve(workload, run, now)
         standing = self._models.standing(workload)
         model = standing.undecided
-        if model is not None and _judged_against(model, standing) is not None:
+        again = None if model is None else tried_before(model, standing)
+        if model is not None and again is not None:
+            yield self._turn_down(workload, model, standing, again, now)
+        elif model is not None and _judged_against(model, standing) is not None:
             yield self._decide(workload, model, standing, now)
         elif model is not None:
             may = allowed.may(workload, self._runs.by_id.get(model.run or ""))
             yield from self._judge(workload, model, standing, now, may=may)
-        yield from self._set_links(workload)
+
+    def _let_go_of_children(self) -> None:
+        """One that judges for nobody any more is ended: a person has decided, or the workload is gone."""
+        standings = {workload: self._models.standing(workload) for workload in self.settings.workloads}
+        undecided = ((name, one.undecided) for name, one in standings.items())
+        folders = (judge_folder(self._place.state_dir, name, one.number) for name, one in undecided if one is not None)
+        self._children.keep_only({folder.path for folder in folders})
 
     def stop(self, now: int) -> Told:  # noqa: ARG002 part of the contract
         """Nothing may be done now, or the daemon ends: a judging is begun again later."""
@@ -151,13 +157,6 @@ class Judging:
             self._append(kind, body, now)
             failed = f", and turned down: {body['failed']}" if body.get("failed") else ""
             yield f"{workload}: model {body['model']} is on the shelf{failed}"
-
-    def _set_links(self, workload: str) -> Iterator[str]:
-        shelf, standing = self._shelf(workload), self._models.standing(workload)
-        if standing.models and shelf.folder.is_dir():
-            links = standing.links
-            for link in shelf.point_as(links):
-                yield f"{workload}: {link} is {'none' if links[link] is None else f'model {links[link]}'}"
 
     # Judging
 
@@ -182,12 +181,16 @@ class Judging:
         yield from self._children.begin(folder, folder.judge_spec(), now)
 
     def _spec_of(self, folder: JudgeFolder, standing: Standing) -> JudgeSpec | None:
-        """What a child that was lost was to judge, where the champion is still the same."""
+        """What a child was to judge, where champion and golden set are still the same."""
         try:
             spec = folder.judge_spec() if folder.is_whole() else None
         except BadRunFolder:
             return None
-        return spec if spec is not None and spec.champion == standing.champion else None
+        if spec is None or spec.champion != standing.champion:
+            return None
+        golden = self._goldens.of(spec.workload)
+        examples = [] if golden is None else list(golden.examples)
+        return spec if spec.golden == examples else None
 
     def _matter(self, workload: str, now: int) -> Matter:
         position = self._stands.views.position
@@ -197,11 +200,11 @@ class Judging:
         return matter_of(workload, settings, self._place.beside, source, golden, Moment(now, position, 0))
 
     def _note(self, workload: str, model: Model, standing: Standing, result: JudgeResult, now: int) -> str:
-        """What the child has said; a judging against who is champion no longer is of no use."""
+        """What the child has said; of no use is what it said against another champion, or on another golden set."""
         folder = judge_folder(self._place.state_dir, workload, model.number)
         if self._spec_of(folder, standing) is None:
             folder.remove()
-            return f"{workload}: model {model.number} is judged again, the champion has changed"
+            return f"{workload}: model {model.number} is judged again, the champion or the golden set has changed"
         if result.state == "failed" or result.results is None:
             return self._turn_down(workload, model, standing, result.reason or "it was not judged", now)
         spec = folder.judge_spec()
@@ -228,9 +231,12 @@ class Judging:
         _, said = described(workload, settings, self._place.beside)
         told = _judged_against(model, standing)
         folder = judge_folder(self._place.state_dir, workload, model.number)
-        results = None if told is None else Results.read(folder.results, told["results"])
+        results = None if told is None else Results.read(folder.results, told["results"], said.metrics[0].name)
         level = level_of(gate, self._models.taken(), workload, len(self.settings.workloads), now)
         case = case_of(said.metrics[0], results, told, settings.ratings, level)
+        if results is not None:
+            source = self._stands.source_of(self._stands.views.of(Examples))
+            case = replace(case, sources=sources_of(source, results.judged.examples))
         decision = decided(case, gate, self._stands.log.salt, workload, model.number)
         return event_of(workload, model, standing, decision, spent(decision, case, gate))
 
@@ -259,3 +265,12 @@ def _judged_against(model: Model, standing: Standing) -> Mapping[str, Any] | Non
     """How it was judged against the champion of now; another one's answers say nothing of that."""
     judged = model.judged
     return judged if judged is not None and judged["champion"] == standing.champion else None
+
+
+def tried_before(model: Model, standing: Standing) -> str | None:
+    """Why it is turned down unlooked at: files that are to the byte those of a model that was rolled back."""
+    same = (one for one in standing.models.values() if one.state == "quarantined" and one.hash == model.hash)
+    found = None if model.hash is None else next(same, None)
+    if found is None:
+        return None
+    return f"its files are those of model {found.number}, which was rolled back; `adaptd models promote` is for people"

@@ -184,9 +184,14 @@ def _what_decided(decided: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
     facts = [(verdict + by, f"{short(decided['at'])}"), ("because", decided["sentence"] or decided["reason"])]
     facts += [("failed", decided["failed"]), ("level", decided["level"])]
     return facts + [
-        (f"{clause['name']}, {'holds' if clause['holds'] else 'DOES NOT HOLD'}", clause["words"])
+        (f"{clause['name']}, {'holds' if clause['holds'] else 'DOES NOT HOLD'}", said_of(clause))
         for clause in decided["clauses"]
     ]
+
+
+def said_of(clause: Mapping[str, Any]) -> str:
+    """The words of a clause, where its name is said already."""
+    return str(clause["words"]).removeprefix(clause["name"]).lstrip(": ")
 
 
 def short(moment: str) -> str:

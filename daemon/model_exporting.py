@@ -33,8 +33,17 @@ def export(tellings: ModelTellings, told: ModelTold, out: Path, form: str | None
                 if not (unfinished / name).exists():
                     shutil.copyfile(path / name, unfinished / name)
         unfinished.rename(out)
+    except OSError as error:
+        raise NotExported(f"models export: {out}: {_reason(error)}. Nothing of it was left there") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _reason(error: OSError) -> str:
+    """In words; of a folder that was copied the first thing that went wrong."""
+    if isinstance(error, shutil.Error) and error.args:
+        return str(error.args[0][0][2]).partition(": ")[0]
+    return error.strerror or str(error)
 
 
 def _by_workload(card: dict[str, Any], path: Path, out: Path, form: str, beside: Path) -> None:

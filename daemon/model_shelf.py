@@ -72,10 +72,11 @@ class Shelf:
 
     # Putting
 
-    def put(self, number: int, source: Path, card: Card, readme: str) -> str:
+    def put(self, number: int, source: Path, card: Card, readme: str, *, foreign: bool = False) -> str:
         """The files of `source` become the model of that number; returns its hash. Done twice, it is done once.
 
         They are linked, not copied, where both are on one disk: models are large, and neither folder ever changes.
+        What is `foreign` may change, and is copied, with what links in it lead to, such as downloaded models have.
         """
         final = self.path(number)
         if final.is_dir():
@@ -83,14 +84,21 @@ class Shelf:
         self.folder.mkdir(parents=True, exist_ok=True)
         beside = self.folder / f".{final.name}.new"
         shutil.rmtree(beside, ignore_errors=True)
-        _take_over(source, beside)
+        try:
+            return self._put(beside, number, source, card, readme, foreign=foreign)
+        except (OSError, ModelDamaged):
+            shutil.rmtree(beside, ignore_errors=True)  # half of a large model keeps a full disk full
+            raise
+
+    def _put(self, beside: Path, number: int, source: Path, card: Card, readme: str, *, foreign: bool) -> str:
+        _take_over(source, beside, foreign=foreign)
         files = {name: _hash(beside / name) for name in _files_of(beside)}
         whole = _hash_of(files)
         _write(beside / CARD, _text_of(dict(card) | {"model": number, "hash": whole}))
         _write(beside / README, readme)
         _write(beside / MANIFEST, json.dumps({"format": FORMAT, "hash": whole, "files": files}, indent=1))
         _sync_all(beside)
-        beside.rename(final)
+        beside.rename(self.path(number))
         sync_folder(self.folder)
         return whole
 
@@ -186,24 +194,33 @@ class Shelf:
         return wrong
 
 
-def _take_over(source: Path, into: Path) -> None:
-    """Every file of `source` under the same name; links, what is no file, and files under our names are refused.
+def _take_over(source: Path, into: Path, *, foreign: bool) -> None:
+    """Every file of `source` under the same name; what is no file, and files under our names, are refused.
 
     A model of another shelf, as a base model may be, is taken over without what that shelf has written beside it.
     """
+    if not source.is_dir():
+        raise ModelDamaged(source, "no folder")
     into.mkdir(mode=MODE)
     into.chmod(MODE)
     ours = OURS if _is_of_a_shelf(source) else ()
     for path in sorted(source.rglob("*")):
         name = path.relative_to(source)
-        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+        if not (path.is_file() if path.is_symlink() and foreign else _is_plain(path)):
             raise ModelDamaged(source, f"{name}, which is no plain file")
         if path.is_dir():
             (into / name).mkdir(mode=MODE)
         elif name.as_posix() in (MANIFEST, CARD) and not ours:
             raise ModelDamaged(source, f"{name}, a name under which adaptd puts a file of its own")
         elif name.as_posix() not in ours:
-            _link(path, into / (README_OF_THE_MODEL if name == Path(README) else name))
+            put = shutil.copyfile if foreign else _link
+            target = into / (README_OF_THE_MODEL if name == Path(README) else name)
+            put(path, target)
+            target.chmod(0o640)
+
+
+def _is_plain(path: Path) -> bool:
+    return not path.is_symlink() and (path.is_dir() or path.is_file())
 
 
 def _is_of_a_shelf(source: Path) -> bool:
@@ -219,7 +236,6 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # another disk, or one that knows no links
         shutil.copyfile(source, target)
-    target.chmod(0o640)
 
 
 def _files_of(folder: Path) -> Iterator[str]:

@@ -63,7 +63,10 @@ def models_outlooks(table: Mapping[str, Any], told: Mapping[str, Any]) -> list[M
     if not isinstance(workloads, dict):
         return []
     wanted = int(gate.get("judge_wanted", JUDGE_WANTED))
-    return [
-        ModelsOutlook(name, str(one.get("ratings", "volunteered")), wanted, told.get(name))
-        for name, one in workloads.items()
-    ]
+    return [ModelsOutlook(name, _ratings(one), wanted, told.get(name)) for name, one in workloads.items()]
+
+
+def _ratings(workload: Mapping[str, Any]) -> str:
+    """How they come at best: where those of one source are fair, some of what is rated is."""
+    ways = [str(workload.get("ratings", "volunteered")), *map(str, dict(workload.get("ratings_of") or {}).values())]
+    return next((one for one in ways if one != "volunteered"), "volunteered")

@@ -284,3 +284,11 @@ class WorkloadSettings(Struct, frozen=True, forbid_unknown_fields=True):
             examples=["all"],
         ),
     ] = "volunteered"
+    ratings_of: Annotated[
+        dict[Literal["human", "code", "llm_judge"], Literal["all", "random", "volunteered"]],
+        Meta(
+            description="How ratings of some sources come, where that is otherwise: it counts whose word says what is "
+            "right of an example. What people correct is volunteered, and what a validator says comes for all.",
+            examples=[{"code": "all"}],
+        ),
+    ] = {}

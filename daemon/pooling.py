@@ -34,6 +34,7 @@ _COLUMNS = (
 TELLING = ("correction", "category", "better", "worse", "tie")
 """Feedback that says what is right of an input, and not only of one output."""
 CONFIRMING = ("up", "score")
+UNSAID = "unsaid"
 Ratings = Literal["all", "random", "volunteered"]
 Apart = Callable[[Ints], Mask]
 _WORDS_OF = {name: (name,) for name in FEEDBACK} | {"implicit": saying.IMPLICIT}
@@ -57,6 +58,7 @@ class ExamplesLike(Protocol):
     def resolved(self, *only: str) -> dict[str, NDArray[Any]]: ...
     def listed(self, column: str) -> list[str | None]: ...
     def seqs_under(self, pseudonyms: Ints) -> Ints: ...
+    def newest_said(self, rows: Ints, bits: int) -> Ints: ...
 
 
 class DerivedLike(Protocol):
@@ -81,6 +83,7 @@ class TextsLike(Protocol):
     """Where texts come from: daemon/texts.py."""
 
     def texts(self, rows: Mapping[str, NDArray[Any]]) -> Sequence[Text]: ...
+    def sources(self, seqs: Ints) -> Sequence[str | None]: ...
 
 
 class Source(NamedTuple):
@@ -182,18 +185,44 @@ class JudgedOn(NamedTuple):
     weights: NDArray[np.float64]
 
 
-def judged_of(source: Source, wanted: Wanted, moment: Moment, ratings: Ratings, apart: Apart | None = None) -> JudgedOn:
+class Coming(NamedTuple):
+    """How ratings come, and how those of some sources come otherwise, such as a validator's."""
+
+    ratings: Ratings = "volunteered"
+    of_source: Mapping[str, Ratings] = {}
+
+
+def judged_of(
+    source: Source, wanted: Wanted, moment: Moment, coming: Coming | Ratings, apart: Apart | None = None
+) -> JudgedOn:
     """The judge side's examples that say what is right, whoever's output was rated: see `_Table.says_what_is_right`.
 
     Volunteered ratings stand mainly where the champion erred: fair are those that came for all outputs or at random.
-    `apart` says which outputs are near-duplicates of the golden set; they are left out.
+    Where sources come differently, it counts whose word says what is right. `apart` says which outputs are
+    near-duplicates of the golden set; they are left out.
     """
+    coming = coming if isinstance(coming, Coming) else Coming(coming)
     table = _Table(source, moment)
     rows = np.flatnonzero(table.usable(JUDGE, wanted) & table.says_what_is_right(wanted.needs))
     if apart is not None:
         rows = rows[~apart(table["seq"][rows])]
     rows = rows[np.argsort(table["seq"][rows], kind="stable")]
-    return JudgedOn(table.pool(rows, {}), *_fairness(table["asked_propensity"][rows], ratings))
+    propensities = table["asked_propensity"][rows]
+    if not coming.of_source:
+        return JudgedOn(table.pool(rows, {}), *_fairness(propensities, coming.ratings))
+    fair, weights = np.zeros(len(rows), np.bool_), np.ones(len(rows))
+    ratings = np.array([coming.of_source.get(name, coming.ratings) for name in table.sources(rows)], np.str_)
+    for ways in np.unique(ratings).tolist():
+        of = ratings == ways
+        fair[of], weights[of] = _fairness(propensities[of], ways)
+    return JudgedOn(table.pool(rows, {}), fair, weights)
+
+
+def sources_of(source: Source, outputs: Ints) -> list[str]:
+    """Who said what is right of each of these outputs: human, code, llm_judge, or `unsaid`."""
+    table = _Table(source, Moment(0, 0, 0))
+    order = np.argsort(table["seq"], kind="stable")
+    return table.sources(order[np.searchsorted(table["seq"], outputs, sorter=order)])
 
 
 def _fairness(propensities: NDArray[np.float64], ratings: Ratings) -> tuple[Mask, NDArray[np.float64]]:
@@ -262,6 +291,15 @@ class _Table:
         """
         confirmed = self._any_of(CONFIRMING, needs) & (self._columns["worth"] > 0)
         return self._any_of(TELLING, needs) | confirmed
+
+    def sources(self, rows: Ints) -> list[str]:
+        """Whose word says what is right: of what was told the first of SEQS, else the newest that confirms."""
+        said = np.zeros(len(rows), np.int64)
+        for name in SEQS:
+            said = np.where(said > 0, said, self._columns[name][rows])
+        unsaid = np.flatnonzero(said == 0)
+        said[unsaid] = self._source.examples.newest_said(rows[unsaid], sum(saying.BIT[name] for name in CONFIRMING))
+        return [name or UNSAID for name in self._source.texts.sources(said)]
 
     def _any_of(self, names: Sequence[str], needs: Sequence[str]) -> Mask:
         """Where any of this was said, of what is needed."""

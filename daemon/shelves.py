@@ -149,11 +149,16 @@ class JudgesAndKeeps:
 
     def turn(self, now: int, night: Night | None, asked: Collection[str]) -> Told:
         """The next step for each workload, and then everything on the shelves as the log says."""
-        return [*self._judges.turn(now, night, asked), *self._shelves.settle()]
+        told: list[str] = []
+        try:
+            told += self._judges.turn(now, night, asked)
+        finally:
+            told += self._shelves.settle()  # whatever keeps the others from being judged, links follow the log
+        return told
 
     def stop(self, now: int) -> Told:
-        """Nothing may be done now, or the daemon ends."""
-        return self._judges.stop(now)
+        """Nothing may be done now, or the daemon ends; links follow the log all the same."""
+        return [*self._judges.stop(now), *self._shelves.settle()]
 
 
 def kept_in_any_case(standing: Standing) -> set[int]:

@@ -7,6 +7,7 @@ turned down with it.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from daemon.model_shelf import ModelDamaged, NoSuchModel, Shelf
 from daemon.run_folder import BadRunFolder, RunFolder, folder_of
 from daemon.views.models import FIRST, Standing
 from daemon.views.runs import Record, Runs
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def newest_finished(runs: Runs, workload: str, shelved: Collection[str | None], state_dir: Path) -> Record | None:
@@ -34,16 +37,20 @@ def _workload_of(record: Record) -> Any:
 def shelve(
     shelf: Shelf, workload: str, run: Record, folder: RunFolder, number: int, standing: Standing, base: Path | None
 ) -> Iterator[tuple[Kind, Body]]:
-    """What the log is to be told, each after its deed."""
-    if base is not None and not standing.models:
-        yield MODEL_SHELVED, _body(workload, FIRST, None, None, shelf.put(FIRST, base, *_told(workload, FIRST)), None)
-    champion = FIRST if base is not None and not standing.models else standing.champion
-    name, batch, began = run["run"], run["plan"].get("batch"), _began_from(shelf, run, champion)
+    """What the log is to be told, each after its deed. OSError where the disk is full: it is done when it is not."""
+    champion, name, batch = standing.champion, run["run"], run["plan"].get("batch")
+    began = _began_from(shelf, run, champion)
     try:
+        if base is not None and champion is None:
+            told = shelf.put(FIRST, base, *_told(workload, FIRST), foreign=True)
+            yield MODEL_SHELVED, _body(workload, FIRST, None, None, told, None)
+            champion, began = FIRST, _began_from(shelf, run, FIRST)
         folder.check_model(run["last"].get("model_hash"))
         _let_go_of_another(shelf, number, name)
         told = shelf.put(number, folder.model, *_told(workload, number, run=name, batch=batch, base=began))
     except (BadRunFolder, ModelDamaged, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         yield MODEL_SHELVED, _body(workload, number, name, batch, None, began)
         body = {"workload": workload, "model": number, "run": name, "champion": champion, "level": 0.0}
         yield CHALLENGER_TURNED_DOWN, body | {"decision": None, "failed": str(error)}

@@ -7,7 +7,7 @@ is destroyed says nothing: its text is empty.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -83,6 +83,15 @@ class TextSource:
             for one in zip(*(rows[name].tolist() for name in names), strict=True)
         ]
 
+    def sources(self, seqs: Ints) -> list[str | None]:
+        """Who said each of these: human, code or llm_judge; None where that was not given. It is no private text."""
+        wanted = np.unique(seqs[seqs > 0])
+        found: dict[int, str | None] = {}
+        for run in np.split(wanted, np.flatnonzero(np.diff(wanted) > FAR_APART) + 1) if len(wanted) else ():
+            for row in self._rows_of_run(run, ("seq", "body")):
+                found[row[0]] = json.loads(row[1]).get("source")
+        return [found.get(seq) for seq in seqs.tolist()]
+
     def told(self, seqs: Ints) -> dict[int, Told]:
         """What the events with these numbers say; 0 stands for none. Neighbours are read together."""
         wanted = np.unique(seqs[seqs > 0])
@@ -94,15 +103,16 @@ class TextSource:
         return found
 
     def _told_of_run(self, run: Ints) -> dict[int, Told]:
+        return {row[0]: self._opened(row) for row in self._rows_of_run(run, COLUMNS)}
+
+    def _rows_of_run(self, run: Ints, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         position, last, among = int(run[0]) - 1, int(run[-1]), set(run.tolist())
-        found: dict[int, Told] = {}
         while position < last:
-            rows = self.log.read_after(position, min(PAGE_EVENTS, last - position), COLUMNS)
+            rows = self.log.read_after(position, min(PAGE_EVENTS, last - position), columns)
             if not rows:
                 break
-            found |= {row[0]: self._opened(row) for row in rows if row[0] in among}
+            yield from (row for row in rows if row[0] in among)
             position = rows[-1][0]
-        return found
 
     def _opened(self, row: tuple[Any, ...]) -> Told:
         _, event_id, subject, artifact_type, model, side, body, sealed = row

@@ -16,18 +16,21 @@ from daemon.gpus import NoGpus
 from daemon.judge_planning import NoGoldens
 from daemon.judging import Judging, Stands
 from daemon.main_loop import MainLoop
+from daemon.night_building import shelves_of
 from daemon.opening import open_state
 from daemon.pool_sources import Sources
 from daemon.run_child import UNFINISHED, _keep_model
 from daemon.run_folder import folder_of
 from daemon.run_queue import Place
 from daemon.settings import settings_of
+from daemon.shelves import JudgesAndKeeps
 from daemon.views.models import Models
 from tests import made_state
 
 NOW = made_state.NOW
 DAY = 86_400.0
 PATIENCE_SECONDS = 60
+WEIGHTS = bytes(2000)  # models are alike in size, whatever lies beside them
 NIGHT = SimpleNamespace(date=None)  # only that there is one counts here
 CONFIG = """
 [adaptd]
@@ -142,6 +145,7 @@ class World:
         sources = Sources(self.state.state_dir, self.state.log, self.state.sealing, lambda: self.settings)
         stands = Stands(self.state.log, self.state.views, sources)
         self.judging = Judging(place, stands, NoGpus(), self.settings, self.chance, self.goldens)
+        self.keeps = JudgesAndKeeps(self.judging, shelves_of(self.state, self.settings))
 
     def die(self):
         """kill -9 of the daemon: a child goes on."""
@@ -177,13 +181,14 @@ class World:
         made = folder.path / UNFINISHED
         made.mkdir(parents=True)
         (made / "model.json").write_text(json.dumps({"right": right} | more))
+        (made / "weights").write_bytes(WEIGHTS)
         plan = {"batch": self.runs, "batch_hash": f"{self.runs:032x}", "workload": workload, "night": night}
         self.say("run_planned", run=run, seed=1, **plan)
         self.say("run_finished", run=run, step=1, metrics={}, model_hash=_keep_model(folder), flags=[])
         return folder
 
     def turn(self, night=NIGHT, asked=(), seconds=0.05):
-        told = self.judging.turn(self.clock.advance(seconds=seconds), night, asked)
+        told = self.keeps.turn(self.clock.advance(seconds=seconds), night, asked)
         self.told += told
         return told
 
@@ -227,4 +232,5 @@ class World:
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
         (path / "model.json").write_text(json.dumps({"right": right}))
+        (path / "weights").write_bytes(WEIGHTS)
         return path

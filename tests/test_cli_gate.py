@@ -6,7 +6,11 @@ import shutil
 import pytest
 
 from daemon.cli.main import main
-from tests.judging_world import CONFIG, DAY, World
+from daemon.clock_and_chance import SeededChance, StoppedClock
+from daemon.event_kinds import KINDS, own_event
+from daemon.opening import open_state
+from daemon.settings import settings_of
+from tests.judging_world import CONFIG, DAY, NOW, World
 from tests.terminals import at_a_terminal
 
 BASE = CONFIG + 'base_model = "base"\n'
@@ -17,7 +21,7 @@ def judged(tmp_path_factory):
     """One promoted, one turned down, one that could not be judged, and one that nobody has decided about."""
     world = World(tmp_path_factory.mktemp("gate"), BASE)
     world.base(0.5)
-    world.rate(200)
+    world.rate(200, source="code")
     for told in ({"right": 0.9}, {"right": 0.4}, {"right": 0.9, "wrong": "raise"}):
         world.finish_run(**told)
         world.decide()
@@ -56,6 +60,7 @@ def test_the_sentence_comes_first_and_then_everything_that_was_looked_at(place, 
         "against   guessing/1, the champion then",
         "UTC, by the gate",
         "them fair (ratings = all)",
+        "said by   code 67, fair 67",
         "budget    0.0027 of 0.0027 false promotions that could be spent then",
         "holds   what was looked at",
         "fair examples of the 20 that are wanted",
@@ -81,6 +86,27 @@ def test_what_became_of_each_is_one_sentence(place, capsys):
     assert page(capsys, "explain", "0")[0] == "The model that the workload began with."
 
 
+def test_what_a_rollback_took_back_is_told_with_its_reason(place, capsys):
+    """The verdict stays what it was; what came later stands below it."""
+    assert main(["models", "rollback", "guessing", "--reason", "it lied"]) == 0
+    capsys.readouterr()
+    lines = page(capsys, "explain", "1")
+    assert lines[0].startswith("Promoted: correct +")
+    (later,) = (line for line in lines if line.startswith("later "))
+    assert later.startswith("later     rolled back to model 0, ")
+    assert later.endswith(" UTC: it lied")
+    told = document(capsys, "explain", "1")["rolled_back"]
+    assert (told["from"], told["to"], told["reason"]) == (1, 0, "it lied")
+    assert document(capsys, "explain", "2")["rolled_back"] is None
+
+
+def test_latency_and_size_are_told_in_units(place, capsys):
+    """And a type that is the only small one by its name."""
+    lines = page(capsys, "explain", "1")
+    assert any("latency 1 ms an example, was 1 ms an example; 1.25 times that" in line for line in lines)
+    assert any(line.startswith("yes     size 2,") and " bytes, was 2," in line for line in lines)
+
+
 def test_a_decision_is_told_to_programs(place, capsys):
     """With the whole evidence, and the figures of each slice."""
     told = document(capsys, "explain", "1")
@@ -100,6 +126,12 @@ def test_one_that_there_is_not_is_told(place, capsys):
     """Exit code 4."""
     assert main(["gate", "explain", "run-0009"]) == 4
     assert "run-0009 has left no model on a shelf" in capsys.readouterr().err
+    clock, chance = StoppedClock(NOW), SeededChance(9)
+    with open_state(place / "state", settings_of(BASE, place / "config.toml"), clock, chance) as state:
+        body = {"run": "run-0009", "attempt": 1, "reason": "divergence at step 11", "final": True}
+        state.log.append([own_event(KINDS["run_failed"], body, NOW, chance)])
+    assert main(["gate", "explain", "run-0009"]) == 4
+    assert "run-0009 has left no model that could be judged: it is failed, divergence at" in capsys.readouterr().err
     assert main(["gate", "explain", "9"]) == 4
     assert "no model 9" in capsys.readouterr().err
 

@@ -2,6 +2,10 @@
 
 import json
 import os
+import resource
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -226,6 +230,31 @@ def test_a_model_is_exported_as_it_is(own, capsys):
     told = f"adaptd: models export: {own / 'out/of/here'} is there already, expected a folder that is to be made\n"
     assert fail(capsys, cli.FAILED, "export", "2", "out/of/here") == told
     assert json.loads(ask(capsys, "export", "1", "other", "--json"))["out"] == str(own / "other")
+
+
+def test_an_export_that_the_disk_refuses_leaves_nothing_and_says_why(own, capsys):
+    """A folder below a file; and no room for a large one."""
+    (own / "file").write_text("")
+    told = fail(capsys, cli.FAILED, "export", "2", "file/out")
+    assert told == f"adaptd: models export: {own / 'file/out'}: Not a directory. Nothing of it was left there\n"
+    world, large = World(own), own / "large"
+    large.mkdir()
+    (large / "weights").write_bytes(bytes(400_000))
+    whole = world.shelves().of("support").put(9, large, {}, "")
+    world.say("model_shelved", workload="support", model=9, run=None, batch=None, hash=whole, base=None)
+    world.close()
+    words = [sys.executable, "-P", "-m", "daemon.cli.main", "models", "export", "9", "out"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, preexec_fn=little_room)
+    assert done.returncode == cli.FAILED
+    assert done.stderr.startswith(f"adaptd: models export: {own / 'out'}: ")
+    assert done.stderr.endswith("File too large. Nothing of it was left there\n")
+    assert not [path for path in own.iterdir() if "out" in path.name]
+
+
+def little_room():
+    """No file larger than so many bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
 
 def test_a_form_is_written_by_the_workload_or_not_at_all(own, capsys):

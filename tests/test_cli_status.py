@@ -6,7 +6,7 @@ import pytest
 
 from daemon.cli.main import main
 from daemon.cli.status import page_of
-from daemon.models_outlook import ModelsOutlook
+from daemon.models_outlook import ModelsOutlook, models_outlooks
 from daemon.moments import short_moment_of
 from daemon.night_outlook import NightOutlook, WorkloadOutlook
 from daemon.queries import LogState, SpoolState, Status, Volume
@@ -419,3 +419,17 @@ def test_nights_and_workloads_are_told_to_programs(tmp_path, monkeypatch, capsys
     assert document["workloads"] == [
         {"workload": "support"} | dict.fromkeys(("asked_at", "batch", "batch_at", "not_formed", "not_formed_at"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "ratings"),
+    [
+        ({}, "volunteered"),
+        ({"ratings": "random"}, "random"),
+        ({"ratings_of": {"human": "volunteered", "code": "all"}}, "all"),
+    ],
+)
+def test_ratings_count_as_fair_where_those_of_any_source_are(told, ratings):
+    """`adaptd gate show` counts them one by one; here they are not looked at."""
+    (found,) = models_outlooks({"workloads": {"w": told}}, {})
+    assert found.ratings == ratings

@@ -91,6 +91,8 @@ def test_an_example_that_models_were_judged_by_says_so(place, capsys):
     lines = ask(capsys, "out-8").splitlines()
     assert at(1, lines) == ["judging support/2"]
     assert at(2, lines) == ["model support/2"]
+    assert at(3, lines)[0].startswith("turned down ")
+    assert at(4, lines) == []  # what the verdict rests on, the model says
 
 
 def test_it_is_told_as_json(place, capsys):

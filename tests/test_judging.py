@@ -61,7 +61,9 @@ class TestPromoting:
         assert figures["challenger"]["mean"] > 0.75
         cost = body["metrics"]["all"]["cost"]
         assert cost["champion"]["mean"] == pytest.approx(1 - figures["champion"]["mean"])
-        assert set(body["latency"]) == set(body["size"]) == {"champion", "challenger"}
+        assert set(body["latency"]) == {"champion", "challenger"}
+        of_the_base = sum(path.stat().st_size for path in (world.folder / "base").iterdir())
+        assert body["size"]["champion"] == of_the_base  # without the card and the README, which grow
         (_, promoted) = world.events("challenger_promoted")[0]
         names = [clause["name"] for clause in promoted["decision"]["clauses"]]
         assert names == ["enough", "better", "other (2 types)", "negative flips", "latency", "size"]
@@ -80,13 +82,6 @@ class TestPromoting:
         assert world.links() == {"champion": "0002"}
         assert "latency" not in [clause["name"] for clause in body["decision"]["clauses"]]
 
-    def test_a_run_begins_from_the_champion(self, world):
-        """None where there is none."""
-        assert world.judging.champion("guessing") is None
-        world.finish_run(0.8)
-        world.decide()
-        assert world.judging.champion("guessing") == world.shelf() / "0001"
-
     def test_volunteered_ratings_promote_nobody(self, tmp_path):
         """They are shown, for a person to say."""
         world = with_base(tmp_path, config=BASE.replace('ratings = "all"', 'ratings = "volunteered"'))
@@ -95,6 +90,22 @@ class TestPromoting:
         assert (kind, body["decision"]["verdict"], body["level"]) == ("challenger_turned_down", "by hand", 0.0)
         assert body["decision"]["sentence"].startswith("Not promoted by itself: 0 fair examples of the 20")
         assert world.standing().challenger == 1
+        world.close()
+
+    def test_evidence_is_told_by_whose_word_it_rests_on(self, tmp_path):
+        """And a validator's may be fair where people's are volunteered."""
+        config = BASE.replace('ratings = "all"', 'ratings_of = { code = "all" }')
+        world = World(tmp_path, config)
+        world.base(0.5)
+        world.rate(150, source="code")
+        world.rate(150, source="human")
+        world.finish_run(0.95)
+        kind, body = world.decide()
+        mix = body["decision"]["evidence"]["sources"]
+        assert kind == "challenger_promoted"
+        assert set(mix) == {"code", "human"}
+        assert mix["code"]["judged"] == mix["code"]["fair"] == body["decision"]["evidence"]["fair"] > 20
+        assert (mix["human"]["judged"] > 20, mix["human"]["fair"]) == (True, 0)
         world.close()
 
     def test_where_nothing_can_be_judged_nobody_is_promoted(self, tmp_path):
@@ -361,7 +372,7 @@ class TestKills:
         world.turn()
         world.say("champion_rolled_back", workload="guessing", **{"from": 1, "to": 0}, reason="it lied")
         world.decide()
-        assert any("judged again, the champion has changed" in told for told in world.told)
+        assert any("judged again, the champion or the golden set has changed" in told for told in world.told)
         assert world.events("challenger_judged")[-1][1]["champion"] == 0
         assert world.links()["champion"] == "0002"
         world.close()

@@ -8,6 +8,7 @@ import pytest
 from daemon.clock_and_chance import SeededChance
 from daemon.event_kinds import EXAMPLES_SERVED, OUTPUTS_ASKED, own_event
 from daemon.pooling import (
+    Coming,
     NotPrepared,
     Pooled,
     Wanted,
@@ -15,6 +16,7 @@ from daemon.pooling import (
     judged_of,
     pool_of,
     rated_of,
+    sources_of,
     unrated_of,
     validation_of,
 )
@@ -373,6 +375,48 @@ class TestJudgedOn:
         assert ids(world, judged.pool.take(np.flatnonzero(judged.fair))) == {"asked"}
         assert self.judged(world, "random").fair.all()
         assert self.judged(world, "all").weights.tolist() == [1.0, 1.0]
+
+    def said_by_several(self, world):
+        """Each by the one whose word says what is right of it."""
+        for name in ("validated", "corrected", "judged", "nobody", "taken back", "changed"):
+            world.output_on("judge", name, rated=False)
+        world.send(
+            feedback("1", "validated", score=95.0, source="code"),
+            feedback("1c", "validated", comment="nice", source="human"),
+            feedback("2", "corrected", score=95.0, source="code"),
+            feedback("2h", "corrected", correction="so", source="human"),
+            feedback("3", "judged", thumb="up", source="llm_judge"),
+            feedback("4", "nobody", category="refund"),
+            feedback("5", "taken back", score=95.0, source="code"),
+            feedback("5h", "taken back", score=90.0, source="human"),
+            feedback("5r", "taken back", retracts="5h"),
+            feedback("6", "changed", score=95.0, source="code"),
+            feedback("6h", "changed", supersedes="6", score=90.0, source="human"),
+        )
+
+    def test_of_each_example_it_is_known_who_says_what_is_right(self, world):
+        """What was told before what confirms, of that the newest that stands, and no comment."""
+        self.said_by_several(world)
+        judged = self.judged(world, "all").pool["example"]
+        names = {seq: name for name, seq in world.ids.items()}
+        told = dict(zip((names[seq] for seq in judged.tolist()), sources_of(world.source(), judged), strict=True))
+        assert told == {
+            "validated": "code",
+            "corrected": "human",
+            "judged": "llm_judge",
+            "nobody": "unsaid",
+            "taken back": "code",
+            "changed": "human",
+        }
+        assert sources_of(world.source(), judged[::-1]) == list(told.values())[::-1]
+
+    def test_ratings_of_a_source_may_come_otherwise_than_those_of_others(self, world):
+        """A validator's come for all outputs; what people volunteer beside it is no more fair by that."""
+        self.said_by_several(world)
+        judged = self.judged(world, Coming("volunteered", {"code": "all"}))
+        assert ids(world, judged.pool.take(np.flatnonzero(judged.fair))) == {"validated", "taken back"}
+        judged = self.judged(world, Coming("all", {"llm_judge": "volunteered"}))
+        assert ids(world, judged.pool.take(np.flatnonzero(~judged.fair))) == {"judged"}
 
     def test_what_is_near_the_golden_set_is_left_out(self, world):
         """Whoever keeps that set says which outputs are."""

@@ -121,7 +121,7 @@ def test_every_turn_sees_to_the_shelves_after_judging(world):
     assert keeps.turn(NOW, None, ()) == []
     keeps.follow(settings_of("[models]\nkeep = 0\n", world.folder))
     assert keeps.turn(NOW, None, ()) == ["support: the files of model 4 are let go of"]
-    assert (keeps.busy("support"), keeps.stop(NOW)) == (False, ())
+    assert (keeps.busy("support"), keeps.stop(NOW)) == (False, [])
 
 
 # Cards

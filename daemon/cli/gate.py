@@ -90,6 +90,7 @@ def _document(found: Explained) -> dict[str, Any]:
         "clauses": found.clauses,
         "evidence": found.evidence,
         "failed": told.get("failed"),
+        "rolled_back": found.rolled_back,
         "metrics": (found.model.judged or {}).get("metrics"),
     }
 
@@ -105,6 +106,10 @@ def _facts(found: Explained) -> dict[str, str]:
         facts["against"] = "what can be had without a model, since there was no champion"
     if found.at is not None:
         facts["decided"] = f"{short_moment_of(found.at)} UTC, {'by hand' if found.by_hand else 'by the gate'}"
+    if found.rolled_back is not None:
+        told = found.rolled_back
+        why = f": {told['reason']}" if told["reason"] else ""
+        facts["later"] = f"rolled back to model {told['to']}, {short_moment_of(told['at'])} UTC{why}"
     facts |= dict(_of_evidence(found))
     return facts
 
@@ -116,6 +121,9 @@ def _of_evidence(found: Explained) -> Iterator[tuple[str, str]]:
     yield "metric", f"{told['metric']} {told['champion']:.3g} before, {told['challenger']:.3g} now"
     golden = f", {told['golden']} of the golden set" if told["golden"] else ""
     yield "examples", f"{told['judged']}, {told['fair']} of them fair (ratings = {told['ratings']}){golden}"
+    mix = told.get("sources") or {}  # decisions of earlier versions have none
+    if mix.keys() - {"unsaid"}:
+        yield "said by", ", ".join(f"{name} {part['judged']}, fair {part['fair']}" for name, part in mix.items())
     level = (found.decided or {}).get("level") or 0.0
     spent = f"{level:.2g} of {told['budget_left']:.2g} false promotions that could be spent"
     yield "budget", f"{spent} then" if level else f"nothing of {told['budget_left']:.2g}: nothing could be promoted"

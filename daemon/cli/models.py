@@ -153,7 +153,7 @@ def _print_model(options: argparse.Namespace, tellings: ModelTellings) -> int:
 
 
 def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    from daemon.model_cards import short, told_slice, told_value
+    from daemon.model_cards import said_of, short, told_slice, told_value
 
     yield "model", f"{name_of(told)}, {told.model.state} since {short(card['since'])}"
     yield from (("note", mark) for mark in _marks(told))
@@ -173,7 +173,7 @@ def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
         verdict = "promoted" if decided["kind"] == "challenger_promoted" else "turned down"
         yield "decided", f"{verdict}{by}, {short(decided['at'])}: {decided['sentence'] or decided['reason']}"
         for clause in decided["clauses"]:
-            yield "", f"{'holds' if clause['holds'] else 'NOT'}  {clause['name']}: {clause['words']}"
+            yield "", f"{'holds' if clause['holds'] else 'NOT':<5}  {clause['name']}: {said_of(clause)}"
 
 
 def _card(options: argparse.Namespace) -> int:

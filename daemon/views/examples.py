@@ -28,7 +28,7 @@ from daemon.views.folding import EXAMPLES_SERVED, FEEDBACK_RECORDED, OUTPUT_RECO
 from daemon.views.key_index import UNKNOWN, KeyIndex
 from daemon.views.names import FIRST, NOT_GIVEN, Names
 from daemon.views.page import Ints, Mask, Page
-from daemon.views.resolving import JUDGEMENTS, resolve
+from daemon.views.resolving import JUDGEMENTS, resolve, stands
 from daemon.views.volume import FEEDBACK, OUTPUTS, Volume
 
 SIDES = (None, "learn", "validate", "judge")
@@ -230,6 +230,16 @@ class Examples:
         known, at = places_of(table["seq"], self.outputs["seq"])
         column[at] = table[given][known]
         return column
+
+    def newest_said(self, rows: Ints, bits: int) -> Ints:
+        """Of each of these rows the newest signal that stands and says any of these words; 0 for none."""
+        signals = self._chains.signals_of(np.unique(rows), self.signals["example"])
+        about = self.signals["example"][signals].astype(np.int64)
+        said = {name: self.signals[name][signals] for name in ("seq", "says", "target_seq")}
+        wanted = stands(said, about) & ((said["says"] & bits) != 0)
+        newest = np.zeros(self.keys.rows, np.int64)
+        np.maximum.at(newest, about[wanted], said["seq"][wanted])
+        return newest[rows]
 
     # The fold
 

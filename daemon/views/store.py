@@ -106,6 +106,9 @@ class CurrentExamples:
     def seqs_under(self, pseudonyms: Ints) -> Ints:
         return self._examples().seqs_under(pseudonyms)
 
+    def newest_said(self, rows: Ints, bits: int) -> Ints:
+        return self._examples().newest_said(rows, bits)
+
     def listed(self, column: str) -> list[str | None]:
         """The names by number of artifact_type; None for not given and for beyond the cap."""
         return self._examples().names[column].listed()

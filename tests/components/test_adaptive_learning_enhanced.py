@@ -7,17 +7,20 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from adaptd.errors import AdaptdError
 from components.active_learner import ActiveLearner
-from components.adaptive_learning_enhanced import EnhancedAdaptiveLearningLoop
+from components.adaptive_learning_enhanced import SECONDS_BETWEEN_STEPS, EnhancedAdaptiveLearningLoop
 from components.bad_input import BadInput
 from components.batch_manager_adaptive import AdaptiveBatchManager
 from components.curriculum_learner import CurriculumLearner
 from components.data_augmenter import DataAugmenter
 from components.hard_negative_miner import HardNegativeMiner
+from components.hyperparameter_optimizer import HyperparameterOptimizer
+from components.performance_tracker import PerformanceTracker
 from components.reward_calculator_enhanced import EnhancedRewardCalculator
 from daemon.clock_and_chance import SystemChance, SystemClock
 from daemon.embedded import settings_for
@@ -83,8 +86,13 @@ def kinds_in(folder):
 
 def batch_of(folder):
     """What the log says of the newest batch."""
+    return bodies_of(folder, "batch_formed/1")[-1]
+
+
+def bodies_of(folder, kind):
     with contextlib.closing(sqlite3.connect(folder / "events.db")) as log:
-        return json.loads(log.execute("SELECT body FROM events WHERE kind = 'batch_formed/1'").fetchall()[-1][0])
+        found = log.execute("SELECT body FROM events WHERE kind = ? ORDER BY seq", (kind,)).fetchall()
+    return [json.loads(body) for (body,) in found]
 
 
 def test_feedback_becomes_a_model_outside_any_window(made, tmp_path):
@@ -99,6 +107,68 @@ def test_feedback_becomes_a_model_outside_any_window(made, tmp_path):
     statistics = loop.get_statistics()
     assert (statistics["feedback_events"], statistics["training_batches"]) == (60, 1)
     assert statistics["training_runs"] == {"finished": 1}
+    assert statistics == json.loads(json.dumps(statistics))
+
+
+def test_the_tracker_is_told_of_each_judging(made):
+    """Per artifact type and in all; another tracker, or the loop of another process, is told of it again."""
+    loop = made(**MINIMAL)
+    fill(loop, 120)
+    told = step_until(loop, "of 100 on")
+    trend = loop.performance_tracker.get_performance_trend("ticket")
+    assert trend["models"] == ["tiny_classifier/1"]
+    assert trend["scores"] == loop.performance_tracker.get_performance_trend()["scores"]
+    assert trend["success_rates"][0] == pytest.approx(trend["scores"][0] / 100)
+    assert f"tiny_classifier/1 did {trend['scores'][0]:.1f} of 100 on {trend['examples'][0]} held-out examples" in told
+    assert loop.get_statistics()["best_model"] == "tiny_classifier/1"
+    loop.step()
+    assert len(loop.performance_tracker.state) == 1
+    loop.performance_tracker = PerformanceTracker(patience=1, success_score=50)
+    loop.step()
+    assert loop.performance_tracker.get_performance_trend("ticket")["scores"] == trend["scores"]
+    loop.close()
+    another = made(**MINIMAL)
+    another.step()
+    assert another.performance_tracker.get_performance_trend("ticket")["scores"] == trend["scores"]
+
+
+def test_the_miner_knows_the_failures_of_the_log(made):
+    """Each once, whatever is asked first; another miner, or another process's, those of the learn side."""
+    loop = made()
+    for number in range(30):
+        loop.record_feedback(f"case {number} {number * number}", "wrong", "ticket", "m", 20.0 if number % 2 else 90.0)
+    assert loop.get_statistics()["hard_negatives"] == 15
+    loop.step()
+    assert loop.get_statistics()["hard_negatives"] == 15
+    loop.hard_negative_miner = HardNegativeMiner()
+    loop.step()
+    known = {one.input for one in loop.hard_negative_miner.get_hard_negatives()}
+    assert 0 < len(known) < 15
+    assert all(int(text.split()[1]) % 2 for text in known)
+    loop.close()
+    another = made()
+    another.step()
+    assert {one.input for one in another.hard_negative_miner.get_hard_negatives()} == known
+    off = made(enable_hard_negative_mining=False)
+    another.close()
+    off.step()
+    assert len(off.hard_negative_miner) == 0
+
+
+def test_the_next_run_is_trained_by_what_the_optimizer_has_found(made, tmp_path):
+    """What the workload has no setting for is left out; the log says who chose, once, and other words win later."""
+    loop = made(**MINIMAL)
+    found = loop.hparam_optimizer.optimize(lambda config: -abs(config["learning_rate"] - 2e-5), n_trials=4)
+    fill(loop)
+    told = step_until(loop, "judged on")
+    assert "tiny_classifier: the settings that hparam_optimizer has found for any are taken" in told
+    (plan,) = bodies_of(tmp_path / "state", "run_planned/1")
+    assert plan["settings"]["learning_rate"] == found.best_params["learning_rate"]
+    assert "lora_rank" not in plan["settings"]
+    (chosen,) = bodies_of(tmp_path / "state", "settings_chosen/1")
+    assert (chosen["settings"], chosen["trials"]) == (found.best_params, 4)
+    loop.hparam_optimizer = HyperparameterOptimizer()
+    assert not [line for line in loop.step() if "hparam_optimizer" in line]
 
 
 def test_a_component_that_is_replaced_takes_effect_in_the_next_batch(made, tmp_path):
@@ -230,6 +300,32 @@ def test_in_the_background_it_steps_by_itself_and_ends_with_close(made):
     assert (statistics["feedback_events"], statistics["hard_negatives"]) == (1, 1)
     loop.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("adaptd-loop")]
+
+
+def test_a_step_in_the_background_that_fails_is_told_and_tried_again(made, caplog):
+    """Logged at once, and once for each reason; in the statistics until a step has gone well."""
+    caplog.set_level("INFO", "components.adaptive_learning_enhanced")
+    loop = made(background=True)
+    right, loop.hparam_optimizer = loop.hparam_optimizer, SimpleNamespace(found={"erd": object()})
+    wait_for(lambda: loop.get_statistics()["failure"] is not None)
+    assert loop.get_statistics()["failure"].startswith("AttributeError: 'object' object has no attribute")
+    time.sleep(3 * SECONDS_BETWEEN_STEPS)
+    warned = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert [record.getMessage().partition(":")[0] for record in warned] == [
+        "a step in the background failed, and is tried again"
+    ]
+    assert warned[0].exc_info
+    loop.hparam_optimizer = right
+    wait_for(lambda: loop.get_statistics()["failure"] is None)
+    fill(loop)
+    wait_for(lambda: any("batch 1 formed" in record.getMessage() for record in caplog.records))
+
+
+def wait_for(happened):
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_value_that_cannot_be_used_is_refused(made):

@@ -84,7 +84,7 @@ class World:
 def opened(place, day=0, hour=12.0):
     """The world of that folder; the clock stands at that hour."""
     settings = read_settings(place / "config.toml")
-    clock, chance = StoppedClock(round((FIRST_MIDNIGHT + day * DAY + hour * HOUR) * 1e6)), SeededChance(3)
+    clock, chance = StoppedClock(round((FIRST_MIDNIGHT + day * DAY + hour * HOUR) * 1e6)), SeededChance(3 + 100 * day)
     with open_state(place / "state", settings, clock, chance, beside=place) as state:
         world = World(place, state, settings, clock, chance)
         yield world
