@@ -28,6 +28,7 @@ from daemon.views.models import Models
 from daemon.views.nights import NightBook
 from daemon.views.page import Ints, Mask, Page, Vocabulary
 from daemon.views.quarantine import Quarantine
+from daemon.views.resting import Resting
 from daemon.views.runs import Runs
 from daemon.views.saving import Chunk, SavedView, ViewsFile, ViewsUnreadable
 from daemon.views.spools import Spools
@@ -122,6 +123,7 @@ class Views:
         makers: Sequence[Maker] = ALL_VIEWS,
         page_events: int = PAGE_EVENTS,
         commit_events: int = COMMIT_EVENTS,
+        resting: Resting | None = None,
     ) -> None:
         self._path = path
         self._log = log
@@ -129,6 +131,7 @@ class Views:
         self._page_events = page_events
         self._commit_events = commit_events
         self.examples = CurrentExamples(self)
+        self._resting = resting or Resting(Path(path).parent)
         self._file = ViewsFile(path)
         try:
             self._load()
@@ -260,6 +263,15 @@ class Views:
         for view in self._file.views():
             if view.generation not in in_use and not view.current:
                 self._file.remove(view.generation)
+
+    def rest(self) -> None:
+        """For when nothing comes: what is large leaves memory, and comes back page by page when it is asked for."""
+        for kept in self.kept:
+            for table in kept.fold.tables.values():
+                table.rest(self._resting)
+            if isinstance(kept.fold, Examples):
+                kept.fold.rest(self._resting)
+        self._resting.let_go()
 
     def close(self) -> None:
         self._file.close()
