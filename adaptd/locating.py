@@ -186,11 +186,11 @@ def read_table(path: str, *, environ: Mapping[str, str] | None = None) -> dict[s
     found = os.stat(path)
     stamp = [CACHE_FORMAT, path, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino]
     cached = _cache_path(found, environ)
-    table = _from_cache(cached, stamp)
+    table = from_cache(cached, stamp)
     if table is None:
         table = _parsed(path)
         if _now_ns() - found.st_mtime_ns > SETTLED_NS:
-            _into_cache(cached, stamp, table)
+            into_cache(cached, stamp, table)
     return table
 
 
@@ -220,7 +220,8 @@ def cache_folder(environ: Mapping[str, str]) -> str:
     return os.path.join(home, "adaptd")
 
 
-def _from_cache(cached: str, stamp: list[Any]) -> dict[str, Any] | None:
+def from_cache(cached: str, stamp: list[Any]) -> dict[str, Any] | None:
+    """Return the table that this file keeps of what has this stamp; None when it has none."""
     from adaptd.json_text import read_json
 
     try:
@@ -234,7 +235,7 @@ def _from_cache(cached: str, stamp: list[Any]) -> dict[str, Any] | None:
     return table
 
 
-def _into_cache(cached: str, stamp: list[Any], table: dict[str, Any]) -> None:
+def into_cache(cached: str, stamp: list[Any], table: dict[str, Any]) -> None:
     """Keep the table, so that the next process need not import tomllib; where that fails, it parses."""
     from adaptd.event_ids import new_writer
     from adaptd.json_text import make_writer

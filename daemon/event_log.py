@@ -67,6 +67,10 @@ class IdsExist(LogError):
         self.ids = ids
 
 
+Asked = str | tuple[str, ...]
+"""A column to be read; or of several the first that was given."""
+
+
 class Entry(NamedTuple):
     """One event about to be appended: a row without its number and its hash."""
 
@@ -135,8 +139,8 @@ class EventLog(Protocol):
     ) -> int:
         """Appends all or nothing, durably, together with the spool positions; returns the newest number."""
 
-    def read_after(self, seq: int, limit: int = 500, columns: Sequence[str] = COLUMNS) -> list[Row]:
-        """The next events in commit order, at most `limit` of them."""
+    def read_after(self, seq: int, limit: int = 500, columns: Sequence[Asked] = COLUMNS) -> list[Row]:
+        """The next events in commit order, at most `limit` of them; see `Asked`."""
 
     def head(self) -> Head: ...
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from daemon.event_log import (
     COLUMNS,
+    Asked,
     Entry,
     Found,
     Head,
@@ -47,10 +49,11 @@ class MemoryEventLog:
             self._read_to.pop(name, None)
         return self._head.seq
 
-    def read_after(self, seq: int, limit: int = 500, columns: Sequence[str] = COLUMNS) -> list[Row]:
+    def read_after(self, seq: int, limit: int = 500, columns: Sequence[Asked] = COLUMNS) -> list[Row]:
         start = bisect_right(self._rows, seq, key=lambda row: row[0])
-        places = [COLUMNS.index(name) for name in columns]
-        return [tuple(row[place] for place in places) for row in self._rows[start : start + limit]]
+        asked = [(column,) if isinstance(column, str) else column for column in columns]
+        places = [[COLUMNS.index(name) for name in names] for names in asked]
+        return [tuple(_first_given(row, some) for some in places) for row in self._rows[start : start + limit]]
 
     def head(self) -> Head:
         return self._head
@@ -67,3 +70,7 @@ class MemoryEventLog:
         if progress:
             progress(head.seq)
         return Verification(head.seq, head, head.seq + 1 if problem else None, problem)
+
+
+def _first_given(row: Row, places: Sequence[int]) -> Any:
+    return next((row[place] for place in places if row[place] is not None), None)

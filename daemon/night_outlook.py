@@ -1,16 +1,20 @@
 """This file knows what is told of nights to somebody who looks: open, paused, when the next one is; and each workload.
 
-`status` comes here, so nothing is loaded where no workload is configured, and the zone's clock only where one is.
+`status` comes here, so nothing is loaded where no workload is configured, and the zone's clock as seldom as can be.
 """
 
 from __future__ import annotations
+
+import os
+
+from daemon.nights_remembered import nights_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from daemon.nights import Night, Nights
+    from daemon.nights import Nights
 
 
 class WorkloadOutlook:
@@ -51,17 +55,15 @@ class NightOutlook:
 
     def at(self, now: int) -> dict[str, Any]:
         """`state` (paused, open, waiting or off), with `until`, `reason`, `next_opens_at`, `next_closes_at` if so."""
-        nights, found = self._nights(), {}
-        following = nights.next_after(now)
-        if following is not None:
-            found = {"next_opens_at": following.opens_at, "next_closes_at": following.closes_at}
+        night = nights_at(self.timezone, self.window, self.on, now, os.environ)
+        found = {name: night[name] for name in ("next_opens_at", "next_closes_at") if night[name] is not None}
         pause = self.pause
         if pause is not None and (pause["until"] is None or now < pause["until"]):
             return {"state": "paused", "until": pause["until"], "reason": pause["reason"], **found}
-        until = self._open_until(nights.open_at(now), now)
+        until = self._open_until(night["open_until"], now)
         if until is not None:
             return {"state": "open", "until": until, **found}
-        return {"state": "waiting" if following else "off", **found}
+        return {"state": "waiting" if found else "off", **found}
 
     def moment(self, moment: int, now: int) -> str:
         """As the clock on the wall shows it, with its date where that is not today's."""
@@ -84,9 +86,9 @@ class NightOutlook:
 
         return Nights.of(self.timezone, self.window, self.on)
 
-    def _open_until(self, night: Night | None, now: int) -> int | None:
-        if night is not None:
-            return night.closes_at
+    def _open_until(self, closes_at: int | None, now: int) -> int | None:
+        if closes_at is not None:
+            return closes_at
         return self.late_until if self.late_until is not None and now < self.late_until else None
 
 

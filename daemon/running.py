@@ -170,6 +170,8 @@ class Daemon:
     def _pause(self, report: TurnReport) -> float:
         """How long to leave the spool alone: longer when nothing has come for a while, and when something failed."""
         self._quiet_turns = 0 if report.events or report.repeats else self._quiet_turns + 1
+        if self._quiet_turns and self._quiet_turns % TURNS_UNTIL_IDLE == 0:
+            self._state.views.rest()
         pause = IDLE_SECONDS if self._quiet_turns > TURNS_UNTIL_IDLE or report.failure else SOON_SECONDS
         return min(pause, self._manager.watchdog_seconds or pause)
 

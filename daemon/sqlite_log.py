@@ -17,6 +17,7 @@ from daemon.event_log import (
     COLUMNS,
     GONE,
     AppendFailed,
+    Asked,
     Entry,
     Found,
     Head,
@@ -219,9 +220,9 @@ class SqliteEventLog:
             raise LogError(f"{self.path}: event {head.seq + 1}: {problem}. Run `adaptd events verify`.")
         return head
 
-    def read_after(self, seq: int, limit: int = 500, columns: Sequence[str] = COLUMNS) -> list[Row]:
+    def read_after(self, seq: int, limit: int = 500, columns: Sequence[Asked] = COLUMNS) -> list[Row]:
         """The next events in commit order. Each call is a read of its own: no cursor stays open."""
-        names = ", ".join(columns)
+        names = ", ".join(c if isinstance(c, str) else f"coalesce({', '.join(c)})" for c in columns)
         query = f"SELECT {names} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
         return self._connection.execute(query, (seq, limit)).fetchall()
 

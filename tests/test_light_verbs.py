@@ -68,6 +68,16 @@ def test_the_light_verbs_load_nothing_heavy(arguments, folder):
     assert loaded(folder, *arguments) & NEVER == set()
 
 
+def test_a_workload_with_a_window_makes_the_status_no_heavier(tmp_path):
+    """Which night is next was counted by the first status of the day."""
+    folder = made_state.make(tmp_path)
+    with (folder / "config.toml").open("a") as config:
+        config.write('\n[workloads.intents]\nplugin = "tiny_classifier"\n')
+    os.utime(folder / "config.toml", (1_700_000_000, 1_700_000_000))
+    assert loaded(folder, "status", "--json") & {"typing", "zoneinfo", "daemon.nights"}
+    assert loaded(folder, "status", "--json") & {*NEVER, "daemon.nights"} == set()
+
+
 def test_recording_loads_even_less(folder):
     """It writes a line to a file: no database, no dates, no types."""
     modules = loaded(folder, "record-feedback", "--output-id", "out-1", "--score", "5")

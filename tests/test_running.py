@@ -6,11 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from bench.log_maker import make_log
 from daemon.config_schema import schema_text
 from daemon.sqlite_log import SqliteEventLog
 from daemon.state_lock import running_pid
@@ -341,3 +343,25 @@ def test_a_plugin_that_cannot_be_used_is_told_at_the_start_and_on_hup(folder):
     ended = subprocess.run(command(folder), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 78
     assert ended.stderr == f"{folder}/config.toml:7:14: {told}\n"
+
+
+def test_an_idle_one_keeps_its_large_columns_out_of_memory(folder):
+    """In nameless files beside views.db; what comes then is taken in as ever."""
+    make_log(folder / "state" / "events.db", 50_000).close()
+    with running(folder) as daemon:
+        wait_until(lambda: nameless_maps(daemon.process.pid, folder / "state"))
+        assert daemon.ask(FEEDBACK | {"id": "sent"})[0]["id"] == "sent"
+        assert daemon.hear("took in")["events"] == 1
+        assert daemon.end() == 0
+
+
+def nameless_maps(pid, folder):
+    text = Path(f"/proc/{pid}/maps").read_text()
+    return [line for line in text.splitlines() if f"{folder}/" in line and "(deleted)" in line and "-shm" not in line]
+
+
+def wait_until(come, patience=60.0):
+    until = time.monotonic() + patience
+    while not come():
+        assert time.monotonic() < until, "it has not come"
+        time.sleep(0.05)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from daemon.views.columns import Columns
 from daemon.views.page import Ints
+from daemon.views.resting import Resting
 
 NONE = -1
 LONG = 256
@@ -25,6 +26,10 @@ class Chains:
 
     def add_examples(self, count: int) -> None:
         self._of_example.append(count, newest=NONE, length=0)
+
+    def rest(self, resting: Resting) -> None:
+        self._before.rest(resting)
+        self._of_example.rest(resting)
 
     def lengths(self, examples: Ints) -> NDArray[np.int32]:
         lengths: NDArray[np.int32] = self._of_example["length"][examples]

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.views.resting import Resting
+
 FIRST_ROOM = 1024
+ROOM_AT_REST = 8  # one row more for as many
 
 
 class Columns:
@@ -36,7 +39,7 @@ class Columns:
         self.rows = stop
 
     def _make_room(self, rows: int) -> None:
-        room = len(next(iter(self._arrays.values())))
+        room = min(map(len, self._arrays.values()))  # those that were laid down have less than others
         if rows <= room:
             return
         room = max(rows, 2 * room, FIRST_ROOM)
@@ -44,6 +47,13 @@ class Columns:
             larger = np.empty(room, array.dtype)
             larger[: self.rows] = array[: self.rows]
             self._arrays[name] = larger
+
+    def rest(self, resting: Resting) -> None:
+        """Lays down what is large; nothing that is read or written changes by it."""
+        self._arrays = {
+            name: resting.laid(array, self.rows, self.rows + self.rows // ROOM_AT_REST)
+            for name, array in self._arrays.items()
+        }
 
     def packed(self, start: int, stop: int) -> bytes:
         return b"".join(array[start:stop].tobytes() for array in self._arrays.values())

@@ -29,6 +29,7 @@ from daemon.views.key_index import UNKNOWN, KeyIndex
 from daemon.views.names import FIRST, NOT_GIVEN, Names
 from daemon.views.page import Ints, Mask, Page
 from daemon.views.resolving import JUDGEMENTS, resolve, stands
+from daemon.views.resting import Resting
 from daemon.views.volume import FEEDBACK, OUTPUTS, Volume
 
 SIDES = (None, "learn", "validate", "judge")
@@ -484,6 +485,11 @@ class Examples:
         """Feedback of these outputs, if they are known, may have come after an ask that is known only now."""
         outputs = np.flatnonzero(np.isin(self.outputs["seq"], output_seqs))
         self._facts["stale"][self.outputs["example"][outputs]] = True
+
+    def rest(self, resting: Resting) -> None:
+        """Lays down what is large and not among the tables, which their keeper lays down."""
+        for part in (self._facts, self._judgements, self._chains, self._index):
+            part.rest(resting)
 
     # What holds now
 

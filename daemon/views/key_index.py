@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.views.page import Ints
+from daemon.views.resting import Resting
 
 Rows = NDArray[np.int32]
 UNKNOWN = -1
@@ -31,6 +32,10 @@ class KeyIndex:
             hits = np.flatnonzero(run_keys[places] == keys)
             found[hits] = run_rows[places[hits]]
         return found
+
+    def rest(self, resting: Resting) -> None:
+        """Lays down the long runs."""
+        self._runs = [(resting.laid(keys), resting.laid(rows)) for keys, rows in self._runs]
 
     def add(self, keys: Ints, rows: NDArray[np.int64]) -> None:
         """Keys that are not in the index yet, in any order."""

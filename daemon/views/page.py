@@ -21,8 +21,10 @@ Codes = NDArray[np.uint8] | NDArray[np.intp]
 Rows = Sequence[Sequence[Any]]
 
 TEXTS = frozenset(("kind", "artifact_type", "model", "side", "says", "source"))  # with few different values
+SELDOM = ("subject", "episode_key", "propensity")  # most logs give none of them
+SOME_SELDOM = "the first of those"
 REALS = frozenset(("score", "propensity"))
-AS_THEY_ARE = frozenset(("id",))  # all other columns are whole numbers
+AS_THEY_ARE = frozenset(("id", SOME_SELDOM))  # all other columns are whole numbers
 MOST_IN_A_BYTE = 256
 
 
@@ -31,6 +33,7 @@ class Vocabulary:
 
     def __init__(self) -> None:
         self._codes: dict[str, dict[Any, int]] = {}
+        self.has_seldom = False  # whether the last page gave any of the columns that are seldom given
 
     def new_page(self) -> None:
         """Forgets where values were too many: codes hold for one page."""
@@ -94,6 +97,21 @@ class Page:
         """A column that was read after the others, because one of the views turned out to want it."""
         self._parts[column] = [values]
 
+    def take(self, column: str, page: Page) -> None:
+        """The same rows' column of another page."""
+        self._parts[column] = page._parts[column]
+
+    def add_none(self, column: str) -> None:
+        """A column that is known to have no value here."""
+        self._parts[column] = [np.full(self.events, np.nan) if column in REALS else np.zeros(self.events, np.int64)]
+
+    def gives_seldom(self) -> bool:
+        """Whether a row has any value in those columns that are seldom given."""
+        if SOME_SELDOM in self._parts:
+            return any(not _none_given(piece) for piece in self._parts[SOME_SELDOM])
+        given = (self.numbers(column) for column in SELDOM if self.events and column in self._parts)
+        return any(bool((np.isfinite(values) & (values != 0)).any()) for values in given)
+
     def raw(self, column: str) -> list[Any]:
         """A column as it was read."""
         return list(chain.from_iterable(self._parts[column]))
@@ -119,7 +137,7 @@ class Page:
 
 
 def _none_given(piece: Sequence[Any]) -> bool:
-    return piece[0] is None and piece.count(None) == len(piece)
+    return not piece or (piece[0] is None and piece.count(None) == len(piece))
 
 
 def _whole_numbers(piece: Sequence[Any]) -> Ints:

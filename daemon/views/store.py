@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from adaptd.errors import AdaptdError
 from daemon.event_kinds import current as in_newest_shape
-from daemon.event_log import EventLog, Head, Row
+from daemon.event_log import Asked, EventLog, Head, Row
 from daemon.telling import Tell, silent
 from daemon.views.batches import Batches
 from daemon.views.chosen import Chosen
@@ -26,8 +26,9 @@ from daemon.views.golden import Golden
 from daemon.views.kinds import Kinds
 from daemon.views.models import Models
 from daemon.views.nights import NightBook
-from daemon.views.page import Ints, Mask, Page, Vocabulary
+from daemon.views.page import SELDOM, SOME_SELDOM, Ints, Mask, Page, Vocabulary
 from daemon.views.quarantine import Quarantine
+from daemon.views.resting import Resting
 from daemon.views.runs import Runs
 from daemon.views.saving import Chunk, SavedView, ViewsFile, ViewsUnreadable
 from daemon.views.spools import Spools
@@ -125,6 +126,7 @@ class Views:
         makers: Sequence[Maker] = ALL_VIEWS,
         page_events: int = PAGE_EVENTS,
         commit_events: int = COMMIT_EVENTS,
+        resting: Resting | None = None,
     ) -> None:
         self._path = path
         self._log = log
@@ -132,6 +134,7 @@ class Views:
         self._page_events = page_events
         self._commit_events = commit_events
         self.examples = CurrentExamples(self)
+        self._resting = resting or Resting(Path(path).parent)
         self._file = ViewsFile(path)
         try:
             self._load()
@@ -264,6 +267,15 @@ class Views:
             if view.generation not in in_use and not view.current:
                 self._file.remove(view.generation)
 
+    def rest(self) -> None:
+        """For when nothing comes: what is large leaves memory, and comes back page by page when it is asked for."""
+        for kept in self.kept:
+            for table in kept.fold.tables.values():
+                table.rest(self._resting)
+            if isinstance(kept.fold, Examples):
+                kept.fold.rest(self._resting)
+        self._resting.let_go()
+
     def close(self) -> None:
         self._file.close()
 
@@ -278,8 +290,8 @@ def fold_next(
     log: EventLog, folds: Sequence[Fold], position: int, limit: int, vocabulary: Vocabulary
 ) -> tuple[int, int]:
     """Folds the page after `position`; returns the newest event in it, and how many there were."""
-    columns = tuple(dict.fromkeys(("seq", *(column for fold in folds for column in fold.columns()))))
-    page = Page(_read(log, position, limit, columns), columns, vocabulary)
+    columns = dict.fromkeys(("seq", *(column for fold in folds for column in fold.columns())))
+    page = _read_page(log, position, limit, list(columns), vocabulary)
     if not page.events:
         return position, 0
     wants = [fold.wants(page) for fold in folds]
@@ -291,12 +303,32 @@ def fold_next(
     return int(page.whole("seq")[-1]), page.events
 
 
+def _read_page(log: EventLog, position: int, limit: int, columns: list[str], vocabulary: Vocabulary) -> Page:
+    """Each value that Python must make costs more than folding it: seldom columns are one, until some are given."""
+    seldom = [] if vocabulary.has_seldom else [column for column in columns if column in SELDOM]
+    first = [column for column in columns if column not in seldom] + [SOME_SELDOM] * bool(seldom)
+    page = Page(_read(log, position, limit, first), first, vocabulary)
+    vocabulary.has_seldom = page.gives_seldom()
+    if vocabulary.has_seldom and seldom:
+        again = Page(_read(log, position, page.events, ["seq", *seldom]), ["seq", *seldom])
+        for column in seldom:
+            page.take(column, again)
+    for column in seldom if not vocabulary.has_seldom else ():
+        page.add_none(column)
+    return page
+
+
 def _read(log: EventLog, position: int, limit: int, columns: Sequence[str]) -> Iterator[list[Row]]:
     """Up to `limit` rows, in short reads of their own: no read holds up the log's checkpoints."""
     assert columns[0] == "seq"
-    while limit > 0 and (rows := log.read_after(position, min(limit, READ_EVENTS), columns)):
+    asked = [_asked(column) for column in columns]
+    while limit > 0 and (rows := log.read_after(position, min(limit, READ_EVENTS), asked)):
         position, limit = rows[-1][0], limit - len(rows)
         yield rows
+
+
+def _asked(column: str) -> Asked:
+    return SELDOM if column == SOME_SELDOM else column
 
 
 def _event_at(log: EventLog, position: int) -> Head | None:

@@ -274,6 +274,12 @@ class AnyEventLog:
         assert log.read_after(0, columns=wanted) == [(log.head().chain, 87.5, 1, FULL.id)]
         assert log.read_after(0) == log.read_after(0, columns=COLUMNS)
 
+    def test_of_several_columns_the_first_that_is_given_comes(self, log):
+        """Asked as one; nothing when none of them is."""
+        log.append([entry(1), entry(2)._replace(episode_key=7, propensity=0.5), FULL._replace(subject=0)])
+        wanted = ("seq", ("subject", "episode_key", "propensity"), "kind")
+        assert [row[1] for row in log.read_after(0, columns=wanted)] == [None, 7, 0]
+
     def test_found_events_tell_what_a_repeat_is_checked_by(self, log):
         """find gives number, kind, key, pseudonym, digest and body; ids that are not there are left out."""
         log.append([entry(1), FULL])
