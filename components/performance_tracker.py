@@ -192,14 +192,11 @@ class PerformanceTracker:
         """Early stopping: True on a plateau."""
         return self.plateau(artifact_type).reached
 
-    def drop(self, artifact_type: str = ALL) -> Drop | None:
+    def drop(self, artifact_type: str = ALL, *, least_drop: float = 1.0) -> Drop | None:
         """That the newest evaluation lies below an earlier one by more than noise; None where it does not."""
         metrics = [one.metrics[artifact_type] for one in self._seen(artifact_type)]
-        return drop_of([one.mean_score for one in metrics], [one.score_error for one in metrics])
-
-    def evaluations(self, artifact_type: str = ALL) -> list[Evaluation]:
-        """Those in which it was evaluated; places in a plateau and a drop are places in here."""
-        return self._seen(artifact_type)
+        scores, errors = [one.mean_score for one in metrics], [one.score_error for one in metrics]
+        return drop_of(scores, errors, least_drop=least_drop)
 
     def get_performance_trend(self, artifact_type: str = ALL) -> dict[str, Any]:
         """How an artifact type did, evaluation after evaluation; empty lists for one that was never evaluated."""

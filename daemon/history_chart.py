@@ -1,9 +1,11 @@
-"""This file knows how a line of dated figures is drawn with characters, for a terminal: one column a date or less.
+"""This file knows how dated figures are drawn with characters, for a terminal: one column a date or less.
 
-0.84 ┤         ·●·······●
-     ┤      ··    ○
-0.61 ┤●··
-      2026-11-17      2026-11-22
+    0.63 ┤                ●───────●
+         ┤                │       ○
+    0.59 ┤●───────●───────┘
+          2026-11-12      2026-11-15
+
+What is in use holds until the next figure, so the line is one of steps.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
-IN_USE, OTHER, BETWEEN = "●", "○", "·"
+IN_USE, OTHER = "●", "○"
+ALONG, ACROSS, RISES, FALLS = "─", "│", "┘", "┐"
 MOST_APART = 8  # columns between two dates of a short history
 SCALE = 8  # columns for the scale at the left
 
@@ -47,13 +50,21 @@ def chart_of(points: Sequence[Point], width: int, height: int = 8) -> list[str]:
 
 def _drawn(points: Sequence[Point], columns: Sequence[int], row_of: Callable[[float], int], height: int) -> list[str]:
     grid = [[" "] * (max(columns) + 1) for _ in range(height)]
-    line = [(column, one.in_use) for column, one in zip(columns, points, strict=True) if one.in_use is not None]
+    line = [(column, row_of(one.in_use)) for column, one in zip(columns, points, strict=True) if one.in_use is not None]
     for (left, before), (right, after) in pairwise(line):
-        for column in range(left + 1, right):
-            grid[row_of(before + (after - before) * (column - left) / (right - left))][column] = BETWEEN
+        _step(grid, range(left + 1, right), before, right, after)
     for column, one in zip(columns, points, strict=True):
         if one.other is not None:
             grid[row_of(one.other)][column] = OTHER
-    for column, value in line:
-        grid[row_of(value)][column] = IN_USE
+    for column, row in line:
+        grid[row][column] = IN_USE
     return ["".join(row).rstrip() for row in grid]
+
+
+def _step(grid: list[list[str]], level: range, before: int, right: int, after: int) -> None:
+    """Along at the row before, and then up or down to the row after."""
+    for column in level:
+        grid[before][column] = ALONG
+    grid[before][right] = FALLS if after > before else RISES
+    for row in range(min(before, after) + 1, max(before, after)):
+        grid[row][right] = ACROSS

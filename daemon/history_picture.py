@@ -64,13 +64,16 @@ def _placed(happened: Sequence[Happened]) -> Iterator[tuple[datetime, Happened]]
 
 def _draw_line(panel: Any, figures: Sequence[tuple[datetime, Happened, Any]], *, few: bool) -> None:
     xs, means = [x for x, _, _ in figures], [figure.mean for _, _, figure in figures]
-    panel.plot(xs, means, color=IN_USE, marker="o", markersize=5 if few else 2.5, zorder=3)
+    size = 5 if few else 2.5
+    panel.plot(xs, means, color=IN_USE, marker="o", markersize=size, drawstyle="steps-post", zorder=3)  # till the next
     sure = [(x, figure) for x, one, figure in figures if one.measured]
     lows, highs = [figure.low for _, figure in sure], [figure.high for _, figure in sure]
     if few:
         panel.vlines([x for x, _ in sure], lows, highs, color=IN_USE, alpha=0.35, linewidth=1.5, zorder=2)
     else:
-        panel.fill_between([x for x, _ in sure], lows, highs, color=IN_USE, alpha=0.15, linewidth=0, zorder=2)
+        panel.fill_between(
+            [x for x, _ in sure], lows, highs, color=IN_USE, alpha=0.15, linewidth=0, zorder=2, step="post"
+        )
 
 
 def _draw_others(panel: Any, points: Sequence[tuple[datetime, float]], *, few: bool) -> None:

@@ -21,7 +21,7 @@ TURNED_DOWN, ROLLED_BACK = "challenger_turned_down", "champion_rolled_back"
 DAY = 86_400_000_000  # microseconds
 ALL = "all"
 PATIENCE = 5  # nights without a gain that are a plateau: three noisy ones are none
-LEAST_GAIN = 0.5  # points
+LEAST_GAIN, LEAST_DROP = 0.5, 1.0  # points; in the own unit of another metric, any
 _Z = NormalDist().inv_cdf(0.975)  # the intervals are at 95%
 
 
@@ -164,7 +164,7 @@ class Course:
         """Of one slice: a plateau and a drop, each None where there is none, and the direction."""
         tracker = tracker or self.tracker()
         seen = [one for one in self.measured if name in one.figures]
-        plateau, drop = tracker.plateau(name), tracker.drop(name)
+        plateau, drop = tracker.plateau(name), tracker.drop(name, least_drop=LEAST_DROP if self.in_points else 0.0)
         trend = tracker.get_performance_trend(name)
         gain = len(seen) - 1 - plateau.since
         fell = None if drop is None else seen[drop.since]

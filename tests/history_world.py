@@ -101,9 +101,8 @@ def make(folder, events, config=CONFIG):
     settings = settings_of(config, folder / "config.toml")
     clock, chance = StoppedClock(moment(0, 0)), SeededChance(3)
     with open_state(folder / "state", settings, clock, chance) as state:
-        for at, kind, body in events:
-            state.log.append([own_event(KINDS[kind], body, at, chance)])
-            state.views.catch_up()
+        state.log.append([own_event(KINDS[kind], body, at, chance) for at, kind, body in events])
+        state.views.catch_up()
     return folder
 
 

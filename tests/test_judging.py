@@ -61,6 +61,8 @@ class TestPromoting:
         assert figures["challenger"]["mean"] > 0.75
         cost = body["metrics"]["all"]["cost"]
         assert cost["champion"]["mean"] == pytest.approx(1 - figures["champion"]["mean"])
+        assert (body["metric"], body["higher_is_better"]) == ("correct", True)
+        assert body["success"]["type erd"] == body["metrics"]["type erd"]["correct"]  # of right and wrong the same
         assert set(body["latency"]) == set(body["size"]) == {"champion", "challenger"}
         (_, promoted) = world.events("challenger_promoted")[0]
         names = [clause["name"] for clause in promoted["decision"]["clauses"]]

@@ -102,8 +102,8 @@ def _table(told: HistoryTold, width: int | None) -> list[str]:
     ]
     if told.course.metric is None:
         rows = [(row[0], "", "", "", "", row[-1]) for row in rows]
-    held = [max(map(len, column)) + 2 for column in zip(*(row[:-1] for row in [head, *rows]), strict=True)]
-    left = None if width is None else max(20, width - sum(held))
+    columns = [column for column in zip(head, *rows, strict=True) if any(column[1:])][:-1]
+    left = None if width is None else max(20, width - sum(max(map(len, column)) + 2 for column in columns))
     return in_columns([(*row[:-1], cut(harmless(row[-1]), left)) for row in rows], head, width or MOST_WIDE)
 
 
@@ -174,7 +174,7 @@ def _direction(told: HistoryTold, standing: Mapping[str, Any]) -> str:
 
     words, nights = standing["direction"], count_of(standing["nights"], "night")
     if words == "unknown":
-        return f"{nights} are too few to say whether it gets better"
+        return f"{nights} {'is' if standing['nights'] == 1 else 'are'} too little to say whether it gets better"
     if words == "steady":
         return f"neither better nor worse over {nights}"
     unit = " points" if told.course.in_points else ""
