@@ -55,14 +55,14 @@ def history(options: argparse.Namespace) -> int:
     place, asked = find(options.config), Asked(options.workload, options.artifact_type, options.nights)
     with progress() as tell:
         told = histories(place.state_dir, asked, tell)
+    if told and options.png is not None:
+        _draw(told, options.png)  # first: whoever reads the table may close the pipe
     if options.json:
         print_json({"schema": "adaptd.history/1", "workloads": [_document(one) for one in told]})
     else:
         print("\n\n".join("\n".join(_page(one)) for one in told), end="\n" if told else "")
     if not told:
         say("adaptd: no night yet. The first one comes when a workload is configured and its window opens.")
-    elif options.png is not None:
-        _draw(told, options.png)
     return 0
 
 

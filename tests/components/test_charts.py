@@ -55,7 +55,7 @@ def test_somebodys_own_style_is_neither_asked_nor_changed(tmp_path):
     import matplotlib as mpl
 
     ours = draw(tmp_path / "a.png")
-    with mpl.rc_context({"font.size": 30, "axes.grid": False}):
+    with mpl.rc_context({"font.size": 30, "lines.linestyle": "--"}):
         assert draw(tmp_path / "b.png") == ours
         assert mpl.rcParams["font.size"] == 30
 
