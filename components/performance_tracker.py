@@ -1,9 +1,9 @@
 """How the models did, evaluation after evaluation: what to validate on, what came out, which was best, when to stop.
 
 The V2 document's tracker: an 80/20 split by artifact type (components/validation_split.py), four metrics for each type
-(mean score, success rate at 70 and above, mean reward, latency), the best model, early stopping on a plateau, and the
-trend (components/score_trends.py). What it remembers is a value, `state`: a tuple of evaluations that can be stored as
-JSON and restored.
+(mean score, success rate at 70 and above, mean reward, latency), the best model, early stopping on a plateau, the
+trend, and a drop (components/score_trends.py). What it remembers is a value, `state`: a tuple of evaluations that can
+be stored as JSON and restored.
 
 It trains nothing, judges nothing and keeps no model file; a best mean score is no proof that a model is better: the
 gate's paired test is.
@@ -36,7 +36,7 @@ from components.bad_input import BadInput, finite_numbers, same_length, whole_nu
 from components.bad_input import scores as checked_scores
 from components.category_columns import Coded, coded
 from components.example_fields import as_text, column, field
-from components.score_trends import Plateau, plateau_of, trend_of
+from components.score_trends import Drop, Plateau, drop_of, plateau_of, trend_of
 from components.validation_split import input_key, split_rows
 
 Floats = NDArray[np.float64]
@@ -191,6 +191,12 @@ class PerformanceTracker:
     def should_stop(self, artifact_type: str = ALL) -> bool:
         """Early stopping: True on a plateau."""
         return self.plateau(artifact_type).reached
+
+    def drop(self, artifact_type: str = ALL, *, least_drop: float = 1.0) -> Drop | None:
+        """That the newest evaluation lies below an earlier one by more than noise; None where it does not."""
+        metrics = [one.metrics[artifact_type] for one in self._seen(artifact_type)]
+        scores, errors = [one.mean_score for one in metrics], [one.score_error for one in metrics]
+        return drop_of(scores, errors, least_drop=least_drop)
 
     def get_performance_trend(self, artifact_type: str = ALL) -> dict[str, Any]:
         """How an artifact type did, evaluation after evaluation; empty lists for one that was never evaluated."""

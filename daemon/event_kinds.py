@@ -42,6 +42,11 @@ class Kind(NamedTuple):
         return f"{self.name}/{self.version}"
 
 
+def _judged_without_success(body: Body) -> Body:
+    """Version 1 did not say which way its metric goes, nor how many examples reach 70 of 100; more was better then."""
+    return {"higher_is_better": True, "success": None, **body}
+
+
 OUTPUT_RECORDED = Kind("output_recorded", 1, "a model of the host produced an output")
 FEEDBACK_RECORDED = Kind("feedback_recorded", 1, "somebody or something judged an output")
 LINE_QUARANTINED = Kind("line_quarantined", 1, "something was received that could not be taken in; it is kept aside")
@@ -75,7 +80,12 @@ SETTINGS_CHOSEN = Kind("settings_chosen", 1, "a search chose training settings f
 MODEL_SHELVED = Kind(
     "model_shelved", 1, "a model was put on its workload's shelf; number 0 is the one that it began with"
 )
-CHALLENGER_JUDGED = Kind("challenger_judged", 1, "challenger and champion answered the same judge and golden examples")
+CHALLENGER_JUDGED = Kind(
+    "challenger_judged",
+    2,
+    "challenger and champion answered the same judge and golden examples",
+    {1: _judged_without_success},
+)
 CHALLENGER_PROMOTED = Kind("challenger_promoted", 1, "a model became the champion, by the gate or by hand")
 CHALLENGER_TURNED_DOWN = Kind("challenger_turned_down", 1, "a model did not become the champion; with every reason")
 CHAMPION_ROLLED_BACK = Kind("champion_rolled_back", 1, "the champion gave its place back; it is quarantined")

@@ -98,6 +98,8 @@ def _judge(folder: JudgeFolder, start: Start, began: float) -> JudgeResult:
         state="judged",
         outputs=judged.pool["example"].tolist(),
         metric=metrics[0].name,
+        higher_is_better=metrics[0].higher_is_better,
+        success=results.success(metrics[0]),
         results=results.write(folder.results),
         metrics=results.figures(metrics),
         latency=None if spec.champion is None else took,

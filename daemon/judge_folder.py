@@ -50,6 +50,8 @@ class JudgeResult(Struct, frozen=True):
     state: Literal["judged", "failed"]
     outputs: list[int] = []  # the judge side's, that both answered
     metric: str | None = None  # the one that is to become better
+    higher_is_better: bool = True  # of that metric
+    success: dict[str, Any] | None = None  # shares of examples that reach 70 of 100; of a metric without a scale none
     results: str | None = None  # the hash of results.npz
     metrics: dict[str, Any] = {}
     latency: dict[str, float] | None = None  # seconds an example

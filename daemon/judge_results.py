@@ -26,6 +26,7 @@ from daemon.run_folder import put_whole
 Floats = NDArray[np.float64]
 ALL, GOLDEN = "all", "golden"
 CONFIDENCE = 0.95
+SUCCESS = 0.7  # of what an example can reach: a score of 70 of the documents' 100
 WHO = ("champion", "challenger")
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
@@ -108,6 +109,13 @@ class Results(NamedTuple):
         """Per slice and metric how many rows, and each model's mean with its interval, as the workload counts."""
         return {name: _figures(rows, metrics) for name, rows in self._slices() if len(rows)}
 
+    def success(self, metric: Metric) -> dict[str, Any] | None:
+        """Per slice each model's share of examples that reach SUCCESS; None of a metric whose figures are no shares."""
+        values = [*self.judged.champion[metric.name], *self.judged.challenger[metric.name]]
+        if not metric.higher_is_better or not values or not 0 <= min(values) <= max(values) <= 1:
+            return None
+        return {name: _success(rows, metric.name) for name, rows in self._slices() if len(rows)}
+
     def _slices(self) -> Iterator[tuple[str, Answered]]:
         yield ALL, self.judged
         for name in sorted({name for name in self.judged.artifact_type if name}):
@@ -134,6 +142,11 @@ def _figures(of: Answered, metrics: Sequence[Metric]) -> dict[str, Any]:
         pair = (of.champion[metric.name], of.challenger[metric.name])
         told[metric.name] = dict(zip(WHO, (_interval(values, metric.binary) for values in pair), strict=True))
     return {"rows": len(of), **told}
+
+
+def _success(of: Answered, metric: str) -> dict[str, dict[str, float]]:
+    pair = (of.champion[metric], of.challenger[metric])
+    return {who: _interval((values >= SUCCESS).astype(np.float64), True) for who, values in zip(WHO, pair, strict=True)}
 
 
 def _interval(values: Floats, binary: bool) -> dict[str, float]:  # noqa: FBT001 a private table's cell

@@ -13,15 +13,26 @@ if TYPE_CHECKING:
     from typing import Any
 
 JUDGE_WANTED = 200  # where config.toml says nothing else
+MOST_REMARKS = 3  # `adaptd history` has them all
 SENTENCES = ("Turned down: ", "Promoted: ", "Not promoted by itself: ")
 
 
 class ModelsOutlook:
-    """One workload: how its ratings come, how many fair examples are wanted, what the view of models has in short."""
+    """One workload: how its ratings come, how many fair examples are wanted, what the views have in short.
 
-    def __init__(self, name: str, ratings: str, judge_wanted: int, short: Mapping[str, Any] | None) -> None:
+    `short` is of the models, `course` of the history: where something fell or stands still.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ratings: str,
+        judge_wanted: int,
+        short: Mapping[str, Any] | None,
+        course: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name, self.ratings, self.judge_wanted = name, ratings, judge_wanted
-        self.short = short or {}
+        self.short, self.course = short or {}, course or {}
 
     @property
     def champion(self) -> int | None:
@@ -36,6 +47,15 @@ class ModelsOutlook:
             return None
         last = self._last()
         return f"{self._in_use()}; {last}" if last else self._in_use()
+
+    @property
+    def remarks(self) -> list[str]:
+        """«erd fell 6 points since 12 November», «no gain for 9 nights: plateau since 16 November»; mostly none."""
+        if not self.course.get("slices"):
+            return []
+        from daemon.history_words import course_words
+
+        return list(course_words(self.course))[:MOST_REMARKS]
 
     def _in_use(self) -> str:
         if self.champion is None:
@@ -57,13 +77,17 @@ class ModelsOutlook:
         return f"{decided['model']} was {what}: {why}"
 
 
-def models_outlooks(table: Mapping[str, Any], told: Mapping[str, Any]) -> list[ModelsOutlook]:
-    """The workloads of config.toml as it was read, with what the view of models has of each."""
+def models_outlooks(
+    table: Mapping[str, Any], told: Mapping[str, Any], courses: Mapping[str, Any]
+) -> list[ModelsOutlook]:
+    """The workloads of config.toml as it was read, with what the views of models and of the history have of each."""
     workloads, gate = table.get("workloads"), table.get("gate") or {}
     if not isinstance(workloads, dict):
         return []
     wanted = int(gate.get("judge_wanted", JUDGE_WANTED))
-    return [ModelsOutlook(name, _ratings(one), wanted, told.get(name)) for name, one in workloads.items()]
+    return [
+        ModelsOutlook(name, _ratings(one), wanted, told.get(name), courses.get(name)) for name, one in workloads.items()
+    ]
 
 
 def _ratings(workload: Mapping[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 The days are told by a stopped clock; log, batches, training, judging, gate and shelf are the real ones. People sort
 tickets into ten drawers and correct the model where it is wrong. On the fifth day somebody breaks the training
-settings, and a health rule ends the run of that night. At the end somebody rolls back all the same, and asks why.
+settings, and a health rule ends the run of that night. At the end somebody rolls back all the same, asks why, and
+looks at how it went night by night; the chart stays in build/.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -24,13 +26,13 @@ from daemon.clock_and_chance import SeededChance, StoppedClock
 from daemon.main_loop import MainLoop
 from daemon.night_building import parts_of, shift_of
 from daemon.opening import open_state
-from daemon.run_telling import chart_of
 from daemon.settings import read_settings
-from daemon.views.models import Models
 
+CHART = Path(__file__).resolve().parents[1] / "build" / "accuracy_per_night.png"
 ADAPTD = (sys.executable, "-P", "-c", "from adaptd._launch import main; raise SystemExit(main())")
 WIDTH, DAYS, TICKETS = 80, 7, (80, 400, 60, 60, 120, 60, 60)
-DAY, FIRST_MIDNIGHT = 86_400, 1_794_787_200  # 2026-11-16T00:00:00Z, a Monday
+DAY = 86_400
+FIRST_MIDNIGHT = (int(time.time()) // DAY - DAYS - 1) * DAY  # the week that ended yesterday: what follows is of today
 PATIENCE_SECONDS = 60
 ENDS = ("Promoted:", "Turned down:", "Not promoted", "turned down", "no batch", "failed:")
 GOOD = "batch_size = 16, epochs = 60"
@@ -79,7 +81,6 @@ class Week:
         self.begun = time.monotonic()
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith("ADAPTD_")}
         os.environ["ADAPTD_LEASES"] = self.environ["ADAPTD_LEASES"] = str(place / "leases")
-        self.accuracy: list[tuple[int, float]] = []
 
     def adaptd(self, *arguments: str) -> str:
         """What the command prints. Its own text is the reason when it fails."""
@@ -95,19 +96,24 @@ class Week:
         for line in self.adaptd(*arguments).splitlines()[:most]:
             print("\n".join(wrap(line, WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False) or [""]), flush=True)
 
+    def champion(self) -> int:
+        """The model that is in use."""
+        told = json.loads(self.adaptd("history", "--json"))["workloads"][0]["nights"]
+        return int(told[-1]["in_use"])
+
     def configure(self, settings: str) -> None:
         (self.place / "config.toml").write_text(CONFIG.format(settings=settings))
 
     @contextmanager
     def opened(self, day: int, hour: float) -> Iterator[Any]:
-        """State and main loop from that hour on."""
+        """The daemon's turns from that hour on."""
         settings = read_settings(self.place / "config.toml", self.environ)
         clock, chance = StoppedClock(round((FIRST_MIDNIGHT + day * DAY + hour * 3600) * 1e6)), SeededChance(day * 100)
         with open_state(self.place / "state", settings, clock, chance, beside=self.place) as state:
             parts = parts_of(state, settings, self.place / "config.toml", clock, chance)
             shift = shift_of(state, settings, parts, clock, chance)
             loop = MainLoop(state.intake, state.views, shift=shift)
-            yield state, lambda: loop.turn(clock.advance(seconds=0.05))
+            yield lambda: loop.turn(clock.advance(seconds=0.05))
             shift.stop(clock.now())
 
     def record_a_day(self, day: int) -> None:
@@ -124,13 +130,13 @@ class Week:
             said = {"thumb": "up"} if answered == right else {"correction": right}
             adaptd.record_feedback(input=text, output=answered, artifact_type="ticket", rater="desk", **said)
         adaptd.flush()
-        with self.opened(day, 20.0) as (_, turn):
+        with self.opened(day, 20.0) as turn:
             while turn().events:
                 pass
 
     def live_a_night(self, day: int) -> None:
         """Turns until tonight is decided about; one line says how it went."""
-        with self.opened(day + 1, 1.5) as (state, turn):
+        with self.opened(day + 1, 1.5) as turn:
             end, told = time.monotonic() + PATIENCE_SECONDS, []
             while not any(word in line for line in told for word in ENDS):
                 report = turn()
@@ -139,11 +145,7 @@ class Week:
                     raise SystemExit("waited in vain for the night's end:\n" + "\n".join(told))
                 time.sleep(0.02)
             turn()
-            models = state.views.of(Models).standing("tickets").models
             sentence = next(line for line in told if any(word in line for word in ENDS)).removeprefix("tickets: ")
-        newest = models[max(models)].judged if models else None
-        if newest is not None:
-            self.accuracy.append((day + 1, newest["metrics"]["all"][newest["metric"]]["challenger"]["mean"]))
         print(f"{time.monotonic() - self.begun:5.0f} s  night {day + 1}: {sentence}", flush=True)
 
 
@@ -157,13 +159,14 @@ def main() -> int:
             week.configure(BROKEN if day == 4 else GOOD)
             week.record_a_day(day)
             week.live_a_night(day)
-        print("\naccuracy of each night's challenger, on the same held-out tickets as its champion")
-        print("\n".join(chart_of([(night, share) for night, share in week.accuracy], WIDTH)).replace("step", "night"))
         week.show("models", "list")
         week.show("models", "rollback", "tickets", "--reason", "a demonstration")
-        week.show("status")
-        week.show("why", "model", "1", most=24)
         week.show("replay", "--check")
+        week.show("status")
+        week.show("why", "model", str(week.champion()), most=24)
+        CHART.parent.mkdir(exist_ok=True)
+        week.show("history", "--png", str(CHART), most=40)
+        print(f"\nThe same as a picture: {CHART}")
         return 0
 
 

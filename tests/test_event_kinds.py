@@ -123,3 +123,13 @@ class TestOwnEvents:
         log.append([own_event(DAEMON_STARTED, {"path": "bad\udc80name"}, 1, SeededChance(1))])
         ((body,),) = log.read_after(0, columns=("body",))
         assert json.loads(body) == {"path": "bad?name"}
+
+
+def test_a_judging_of_the_first_version_says_that_more_was_better():
+    """And that nobody counted how many examples reach 70; what it does say stays."""
+    told = {"model": 1, "metric": "correct"}
+    kind, body = current("challenger_judged/1", told)
+    assert kind.stored_as == "challenger_judged/2"
+    assert body == told | {"higher_is_better": True, "success": None}
+    newer = told | {"higher_is_better": False, "success": {}}
+    assert current("challenger_judged/2", newer)[1] == newer

@@ -35,6 +35,7 @@ READING = {
     "feedback show": ["fb-1"],
     "runs list": [],
     "models list": [],
+    "history": [],
     "golden list": [],
     "gate show": [],
     "why": ["out-1"],

@@ -61,6 +61,8 @@ class TestPromoting:
         assert figures["challenger"]["mean"] > 0.75
         cost = body["metrics"]["all"]["cost"]
         assert cost["champion"]["mean"] == pytest.approx(1 - figures["champion"]["mean"])
+        assert (body["metric"], body["higher_is_better"]) == ("correct", True)
+        assert body["success"]["type erd"] == body["metrics"]["type erd"]["correct"]  # of right and wrong the same
         assert set(body["latency"]) == {"champion", "challenger"}
         of_the_base = sum(path.stat().st_size for path in (world.folder / "base").iterdir())
         assert body["size"]["champion"] == of_the_base  # without the card and the README, which grow

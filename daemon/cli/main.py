@@ -47,6 +47,7 @@ VERBS = {
     ),
     "runs": ("daemon.cli.runs", "what was trained, is, and will be: list, show, logs, compare"),
     "gate": ("daemon.cli.gate", "why a model was promoted or not, and what the year's budget has left"),
+    "history": ("daemon.cli.history", "night after night what came of it, and whether the models get better"),
     "models": ("daemon.cli.models", "the shelf: which model is in use, promote, roll back, compare"),
     "golden": ("daemon.cli.golden", "examples to judge by that nothing learns from: import, freeze, list"),
     "why": ("daemon.cli.why", "what came of feedback, and what a model came from"),

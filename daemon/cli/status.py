@@ -184,6 +184,7 @@ def _models_document(one: ModelsOutlook) -> dict[str, object]:
         "metric": figure.get("metric"),
         "value": figure.get("value"),
         "decided": {name: decided.get(name) for name in ("model", "sentence", "failed")} if decided else None,
+        "course": one.course.get("slices", []),
     }
 
 
@@ -284,8 +285,9 @@ def _workloads(found: Status, now: int, width: int) -> list[str]:
 
 
 def _models(found: Status, width: int) -> list[str]:
-    """A line for each workload that has one."""
-    told = [(one.name, words) for one in found.models if (words := one.told) is not None]
+    """A line for each workload that has one, and below it where something fell or stands still."""
+    told = [(name, words) for one in found.models if one.told is not None
+            for name, words in ((one.name, one.told), *(("", remark) for remark in one.remarks))]  # fmt: skip
     if not told:
         return []
     column = max(13, *(len(name) for name, _ in told))

@@ -23,6 +23,7 @@ from daemon.views.chosen import Chosen
 from daemon.views.examples import Examples
 from daemon.views.folding import Fold
 from daemon.views.golden import Golden
+from daemon.views.history import History
 from daemon.views.kinds import Kinds
 from daemon.views.models import Models
 from daemon.views.nights import NightBook
@@ -35,7 +36,19 @@ from daemon.views.spools import Spools
 
 Maker = Callable[[], Fold]
 AView = TypeVar("AView")
-ALL_VIEWS: tuple[Maker, ...] = (Examples, Kinds, Quarantine, Spools, Batches, NightBook, Runs, Chosen, Models, Golden)
+ALL_VIEWS: tuple[Maker, ...] = (
+    Examples,
+    Kinds,
+    Quarantine,
+    Spools,
+    Batches,
+    NightBook,
+    Runs,
+    Chosen,
+    Models,
+    Golden,
+    History,
+)
 READ_EVENTS = 500
 PAGE_EVENTS = 16_000
 COMMIT_EVENTS = 64_000  # some 5 MB: the WAL stays below 20 MB

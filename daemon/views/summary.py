@@ -111,6 +111,7 @@ def _summary(views: list[tuple[Any, ...]], cells: dict[str, _Cells]) -> dict[str
         "spools": _newest(cells.get("spools", none), {"spool_finished": 0, "bytes": 0}),
         "nights": _nights(cells.get("nights", none)),
         "runs": _runs(cells.get("runs", none)),
+        "history": {name: json.loads(text) for name, text in cells.get("history", none).under("short/").items()},
         "models": {name: json.loads(text) for name, text in cells.get("models", none).under("short/").items()},
     }
 

@@ -3,12 +3,13 @@
 import math
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.bad_input import BadInput
-from components.score_trends import Plateau, plateau_of, trend_of
+from components.score_trends import Drop, Plateau, drop_of, plateau_of, trend_of
 
 SERIES = st.lists(st.floats(0, 100).map(lambda score: round(score, 2)), min_size=3, max_size=20)
 
@@ -99,3 +100,75 @@ def test_what_is_no_series_is_refused(call, message):
     with pytest.raises(BadInput) as told:
         call()
     assert str(told.value).startswith(message)
+
+
+# Drops
+
+MEASURED = st.lists(
+    st.tuples(st.integers(0, 400).map(lambda quarter: quarter / 4), st.sampled_from((0.5, 1.0, 2.0, 4.0, math.nan))),
+    max_size=40,
+)
+
+
+def slow_drop(measured, least=1.0, risk=0.05, back=30):
+    """Each of those before by itself, from the newest back: is it surer than the one found so far?"""
+    *before, (newest, newest_error) = measured
+    before = list(enumerate(before))[-back:]
+    found, by_most = None, 0.0
+    for place, (score, error) in reversed(before):
+        needed = statistics.NormalDist().inv_cdf(1 - risk / len(before)) * math.sqrt(error**2 + newest_error**2)
+        if score - newest >= least and score - newest - needed > by_most:
+            found, by_most = Drop(place, score - newest), score - newest - needed
+    return found
+
+
+@given(MEASURED)
+def test_a_drop_is_what_is_found_one_by_one(measured):
+    """Which evaluation it fell from, and by how much; a score without an error is never part of one."""
+    scores, errors = [score for score, _ in measured], [error for _, error in measured]
+    found = drop_of(scores, errors)
+    assert found == (slow_drop(measured) if measured else None)
+    assert found is None or not math.isnan(errors[found.since] + errors[-1])
+
+
+@pytest.mark.parametrize(
+    ("scores", "errors", "drop"),
+    [
+        ([], [], None),
+        ([80], [1], None),
+        ([80, 79.5], [0.1, 0.1], None),  # less than a point is nothing to call somebody for
+        ([80, 74], [1, 1], Drop(0, 6.0)),
+        ([80, 74], [4, 4], None),
+        ([80, 80, 74], [1, 1, 1], Drop(1, 6.0)),
+        ([95, 80, 74], [20, 1, 1], Drop(1, 6.0)),  # one high score of which little is known
+        ([90] + [74] * 31, [1] * 32, None),  # long ago
+        ([90] + [74] * 30, [1] * 31, Drop(0, 16.0)),
+        ([70, 80, 81], [1, 1, 1], None),
+    ],
+)
+def test_a_drop_is_more_than_noise(scores, errors, drop):
+    """Beyond what both errors explain, and within the evaluations looked back at."""
+    assert drop_of(scores, errors) == drop
+
+
+def test_where_nothing_changed_a_drop_is_seldom_claimed():
+    """At most at the risk given, however many evaluations there are: 4,000 series of thirty with equal means."""
+    rng = np.random.default_rng(6)
+    series = rng.normal(70, 2, (4_000, 30))
+    claimed = sum(drop_of(one, np.full(30, 2.0), least_drop=0.0) is not None for one in series)
+    assert 0.005 < claimed / 4_000 <= 0.05
+
+
+def test_a_real_drop_is_claimed():
+    """Six points at an error of 1.2, which is some 700 examples: in more than nine of ten series of thirty."""
+    rng = np.random.default_rng(7)
+    series = rng.normal(84, 1.2, (1_000, 30))
+    series[:, -1] -= 6
+    claimed = sum(drop_of(one, np.full(30, 1.2)) is not None for one in series)
+    assert claimed / 1_000 > 0.9
+
+
+def test_a_drop_refuses_what_is_no_risk():
+    """The value and what was expected."""
+    with pytest.raises(BadInput, match=r"risk: found 1\.5, expected a probability between 0 and 1"):
+        drop_of([1, 2], [1, 1], risk=1.5)

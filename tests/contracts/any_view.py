@@ -6,6 +6,7 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daemon.event_kinds import current
 from daemon.event_log import COLUMNS, Entry
 from daemon.memory_log import MemoryEventLog
 from daemon.views.columns import Columns
@@ -18,6 +19,12 @@ BATCH = {
     "batch": 1, "workload": "sbert", "night": "2026-11-24", "by": ["20 of 20 new"], "position": 1, "hash": "ab",
     "rows": {"example": [1, 2, -2], "derived_from": [-1, -1, 1], "times_learnt": [0, 1, 0]}, "figures": {"new": 1},
     "validation": {"count": 3},
+}  # fmt: skip
+SAID = {"champion": {"mean": 0.5, "low": 0.4, "high": 0.6}, "challenger": {"mean": 0.6, "low": 0.5, "high": 0.7}}
+JUDGED = {
+    "workload": "support", "model": 2, "champion": 1, "run": "run-0002", "outputs": [1, 2], "metric": "correct",
+    "higher_is_better": True, "success": {"all": SAID, "type erd": SAID}, "latency": None,
+    "metrics": {"all": {"rows": 2, "correct": SAID}, "type erd": {"rows": 2, "correct": SAID}},
 }  # fmt: skip
 DAEMONS = (
     ("line_quarantined/1", {"source": "a.ndjson", "offset": 7, "length": 9, "reason": "torn", "quarantine_id": "q"}),
@@ -49,6 +56,7 @@ DAEMONS = (
     ("model_shelved/1", {"workload": "support", "model": 1, "run": "run-0001", "batch": 1, "hash": "ab", "base": 0}),
     ("model_shelved/1", {"workload": "sbert", "model": 1, "run": "run-0002", "batch": 2, "hash": "cd", "base": None}),
     ("challenger_judged/1", {"workload": "support", "model": 1, "champion": 0, "run": "run-0001", "outputs": [1, 3]}),
+    ("challenger_judged/2", JUDGED),
     ("challenger_promoted/1", {"workload": "support", "model": 1, "previous": 0, "by": "gate", "level": 0.01}),
     ("challenger_turned_down/1", {"workload": "sbert", "model": 1, "level": 0.002, "failed": "no baseline"}),
     ("champion_rolled_back/1", {"workload": "support", "from": 1, "to": 0, "reason": "it lied"}),
@@ -226,5 +234,5 @@ def _unknown_target(row):
 
 def feed(fold, rows, columns, dicts):
     page = Page([rows], columns)
-    page.bodies = {row["seq"]: json.loads(row["body"]) for row in dicts}
+    page.bodies = {row["seq"]: current(row["kind"], json.loads(row["body"]))[1] for row in dicts}
     fold.fold(page)

@@ -53,13 +53,20 @@ DECISION = {
     "clauses": [{"name": "better", "holds": True, "words": "correct +5.0 points", "figures": GAIN}],
     "evidence": {"metric": "correct", "champion": 0.8, "challenger": 0.85, "fair": 400, "level": 0.01},
 }
+INTERVALS = {
+    "champion": {"mean": 0.8, "low": 0.758, "high": 0.836},
+    "challenger": {"mean": 0.85, "low": 0.812, "high": 0.882},
+}
 JUDGED = {
     "champion": 0,
     "run": "run-0001",
     "outputs": [4],
     "golden": None,
     "results": "ac" * 32,
-    "metrics": {"all": {"correct": {"champion": 0.8, "challenger": 0.85, "low": 0.81, "high": 0.88, "rows": 400}}},
+    "metric": "correct",
+    "higher_is_better": True,
+    "success": {"all": INTERVALS},
+    "metrics": {"all": {"rows": 400, "correct": INTERVALS}},
     "latency": {"champion": 0.001, "challenger": 0.001},
     "size": {"champion": 1000, "challenger": 1000},
     "seconds": 2.0,
