@@ -5,11 +5,13 @@ Standard library alone, and little of it: `status` comes here.
 
 from __future__ import annotations
 
+import os
+
 from daemon.moments import short_moment_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 JUDGE_WANTED = 200  # where config.toml says nothing else
@@ -19,7 +21,10 @@ SENTENCES = ("Turned down: ", "Promoted: ", "Not promoted by itself: ")
 class ModelsOutlook:
     """One workload: how its ratings come, how many fair examples are wanted, what the view of models has in short."""
 
-    def __init__(self, name: str, ratings: str, judge_wanted: int, short: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, name: str, ratings: str, judge_wanted: int, short: Mapping[str, Any] | None, behind: Sequence[str] = ()
+    ) -> None:
+        self.behind = tuple(behind)  # indexes that are not there for the model in use
         self.name, self.ratings, self.judge_wanted = name, ratings, judge_wanted
         self.short = short or {}
 
@@ -34,8 +39,8 @@ class ModelsOutlook:
         """«champion 3 since 2026-11-24: accuracy 0.91; 4 was turned down: …»; None where there is no model."""
         if not self.short:
             return None
-        last = self._last()
-        return f"{self._in_use()}; {last}" if last else self._in_use()
+        behind = f"not indexed: {', '.join(self.behind)} (adaptd reindex)" if self.behind else None
+        return "; ".join(part for part in (self._in_use(), self._last(), behind) if part)
 
     def _in_use(self) -> str:
         if self.champion is None:
@@ -57,13 +62,28 @@ class ModelsOutlook:
         return f"{decided['model']} was {what}: {why}"
 
 
-def models_outlooks(table: Mapping[str, Any], told: Mapping[str, Any]) -> list[ModelsOutlook]:
+def models_outlooks(table: Mapping[str, Any], told: Mapping[str, Any], state_dir: str = "") -> list[ModelsOutlook]:
     """The workloads of config.toml as it was read, with what the view of models has of each."""
     workloads, gate = table.get("workloads"), table.get("gate") or {}
     if not isinstance(workloads, dict):
         return []
     wanted = int(gate.get("judge_wanted", JUDGE_WANTED))
     return [
-        ModelsOutlook(name, str(one.get("ratings", "volunteered")), wanted, told.get(name))
+        ModelsOutlook(
+            name,
+            str(one.get("ratings", "volunteered")),
+            wanted,
+            told.get(name),
+            _behind(state_dir, name, one, told.get(name)),
+        )
         for name, one in workloads.items()
     ]
+
+
+def _behind(state_dir: str, workload: str, table: Mapping[str, Any], short: Mapping[str, Any] | None) -> list[str]:
+    """Which of its indexes the model in use has not."""
+    champion = (short or {}).get("champion")
+    if champion is None or not isinstance(table.get("index"), dict):
+        return []
+    folder = f"{state_dir}/indexes/{workload}/{champion:04}"
+    return [name for name in table["index"] if not os.path.isdir(f"{folder}/{name}")]
