@@ -40,7 +40,7 @@ class ModelsOutlook:
         if not self.short:
             return None
         behind = f"not indexed: {', '.join(self.behind)} (adaptd reindex)" if self.behind else None
-        return "; ".join(part for part in (self._in_use(), self._last(), behind) if part)
+        return "; ".join(part for part in (self._in_use(), behind, self._last()) if part)
 
     def _in_use(self) -> str:
         if self.champion is None:

@@ -226,7 +226,9 @@ def test_asked_again_it_is_built_again_from_the_texts_of_now(made):
     ]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")  # the dead one's
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
+)  # the dead one's
 @pytest.mark.parametrize("again", [False, True])
 def test_killed_anywhere_it_is_shown_whole_or_not_at_all(again, made):
     """A daemon that dies while the child builds, or before the link is set, comes back to the same end."""
@@ -284,7 +286,8 @@ def test_somebody_elses_index_is_written_by_their_function(made):
     """It is given ids, texts and what embeds, and a folder that is put in place whole."""
     world = made(TABLE + 'build = "my_index.py:build"\n')
     (world.folder / "my_index.py").write_text(
-        "def build(texts, ids, embed, out):\n    (out / 'mine.txt').write_text(repr((texts, ids, embed(texts).tolist())))\n"
+        "def build(texts, ids, embed, out):\n"
+        "    (out / 'mine.txt').write_text(repr((texts, ids, embed(texts).tolist())))\n"
     )
     world.model(0)
     world.until_built(1)
@@ -365,7 +368,7 @@ def test_asking_for_what_config_toml_has_not_is_told(made):
     """No index, no such workload, no model yet."""
     world = made()
     place = _models(world.owner())
-    with pytest.raises(NoneConfigured, match="names no index of workload 'x', expected .*; guessing has one"):
+    with pytest.raises(NoneConfigured, match=r"names no index of workload 'x', expected .*; guessing has one"):
         reindex(place, {"guessing": ["articles"], "x": []}, "x", "r1")
     with pytest.raises(NoneConfigured, match="reindex: guessing has no model in use yet, expected one"):
         reindex(place, {"guessing": ["articles"]}, None, "r2")
