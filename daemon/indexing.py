@@ -90,8 +90,11 @@ class Indexing:
 
     def stop(self) -> Told:
         """Nothing may be done now, or the daemon ends: what is not finished is done again."""
+        told = self._children.stop()
+        if self._at is not None:  # an end that we wished for is no failed try
+            index_folder(self._place.state_dir, self._at.workload, self._at.model, self._at.name).remove()
         self._at = None
-        return self._children.stop()
+        return told
 
     # As the log wants it
 

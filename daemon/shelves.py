@@ -117,7 +117,7 @@ class Shelves:
     def _renew(self, workload: str, standing: Standing, shelf: Shelf) -> None:
         source = self.source()
         for number in set(shelf.numbers()) & set(standing.models):
-            card = card_of(source, workload, standing, number)
+            card = card_of(source, workload, standing, number) | {"embeddings": shelf.embeddings(number)}
             try:
                 shelf.renew(number, card, readme_of(card))
             except (ModelDamaged, NoSuchModel):

@@ -56,8 +56,15 @@ most_latency = 3.0            # other programs run beside a demonstration
 plugin = "sbert"
 ratings = "all"               # every answer of the model is looked at
 base_model = {base}
-settings = {{ epochs = 8, batch_size = 16, max_tokens = 32, learning_rate = 2e-4, warmup_steps = 5, checkpoint_every = 1000 }}
 trigger = {{ new_examples = 10 }}
+
+[workloads.desk.settings]
+epochs = 8
+batch_size = 16
+max_tokens = 32
+learning_rate = 2e-4
+warmup_steps = 5
+checkpoint_every = 1000
 
 [workloads.desk.index.help]
 texts = "help.jsonl"

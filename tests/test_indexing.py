@@ -9,7 +9,7 @@ import pytest
 import adaptd
 from adaptd.indexes import NoIndex
 from adaptd.models import NoModel
-from daemon import forgetting, serving_requests
+from daemon import serving_requests
 from daemon.asking_models import NoIndex as NoneConfigured
 from daemon.asking_models import promote, reindex, roll_back
 from daemon.gpus import NoGpus
@@ -279,7 +279,6 @@ def test_a_forgotten_subject_is_in_no_index(made):
     assert not shutil.os.path.exists(old)
     world.until_built(2)
     assert len(vectors_of(world.path("own"))) == 2
-    assert forgetting
 
 
 def test_somebody_elses_index_is_written_by_their_function(made):
