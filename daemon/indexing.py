@@ -64,7 +64,7 @@ class Indexing:
     ) -> None:
         self._place, self._log, self._views, self._shelves, self._chance = place, log, views, shelves, chance
         self.settings = settings
-        self._children = JudgeChildren(place, gpus, settings, "daemon.index_child", "indexed with")
+        self._children = JudgeChildren(place, gpus, settings, "daemon.index_child", "gets its index")
         self._at: Job | None = None
         self._awaited: dict[str, int] = {}  # by workload: the model whose promotion waits
 

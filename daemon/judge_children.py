@@ -32,7 +32,7 @@ class JudgeChildren:
     """The one that lives, or none."""
 
     def __init__(
-        self, place: Place, gpus: LooksAtGpus, settings: Settings, module: str = MODULE, doing: str = "judged"
+        self, place: Place, gpus: LooksAtGpus, settings: Settings, module: str = MODULE, doing: str = "is judged"
     ) -> None:
         self._module, self._doing = module, doing
         self._place, self._gpus, self._settings = place, gpus, settings
@@ -107,7 +107,7 @@ class JudgeChildren:
         finally:
             lease.close()
         self._child, self._since = child, now
-        return [f"{spec.workload}: model {spec.model} is {self._doing} on {choice.device}"] if child is not None else []
+        return [f"{spec.workload}: model {spec.model} {self._doing} on {choice.device}"] if child is not None else []
 
     def stop(self) -> Told:
         """No child is left behind; what it has not said is said again by the next one."""

