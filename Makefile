@@ -21,7 +21,8 @@ unexport PYTHONPATH
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo      programs record while the daemon runs; then a night, and a week of nights in two minutes"
+	@echo "make demo      programs record while the daemon runs; then a night, and a week of nights in two minutes, and one with"
+	@echo "               real sentence embeddings, in some five"
 	@echo "make test      linters, types, import rules, tests, docs, wheels"
 	@echo "make lint      the linters, types and import rules alone"
 	@echo "make torture   kill -9, full disks and torn files: some four minutes"
@@ -33,6 +34,7 @@ demo: $(TECHNIQUES)
 	$(BIN)/python docs/demo.py
 	$(BIN)/python docs/demo_night.py
 	$(BIN)/python docs/demo_week.py
+	$(BIN)/python docs/demo_sbert.py
 
 test: lint $(TECHNIQUES) $(WHEELHOUSE)
 	$(BIN)/python -m pytest -n $(WORKERS)

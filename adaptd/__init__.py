@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from adaptd.capturing import capture, feedback
     from adaptd.destination import configure, flush, stats
     from adaptd.errors import AdaptdError, NotRecorded
+    from adaptd.indexes import index_path
     from adaptd.models import Champion, check_promotions, model_number, model_path, on_promotion
     from adaptd.recording import arecord_feedback, record_feedback, record_feedback_many, record_output, retract
     from adaptd.records import Feedback, FeedbackType
@@ -31,6 +32,7 @@ __all__ = [
     "configure",
     "feedback",
     "flush",
+    "index_path",
     "model_number",
     "model_path",
     "on_promotion",
@@ -54,6 +56,7 @@ _FILES = {
     "configure": "destination",
     "feedback": "capturing",
     "flush": "destination",
+    "index_path": "indexes",
     "model_number": "models",
     "model_path": "models",
     "on_promotion": "models",

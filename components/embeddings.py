@@ -203,7 +203,7 @@ class _Folder:
         """Settings, words and weights, in the folder and in its modules' folders, by their names within it."""
         folders = {self._folder, *(self._folder / str(module.get("path", "")) for module in self._modules())}
         files = {file for folder in folders if folder.is_dir() for file in folder.iterdir() if file.suffix in _READ}
-        return sorted(file.relative_to(self._folder).as_posix() for file in files if not file.name.startswith(_OURS))
+        return sorted(file.relative_to(self._folder).as_posix() for file in files if _counts(file.name))
 
     def _told_dimension(self) -> int | None:
         """The dimension as the usual three modules tell it, so that a full cache needs no model; else None."""
@@ -228,7 +228,7 @@ class _Folder:
                 )
 
 
-_OURS: Final = "adaptd-"  # what the daemon puts beside a model: no vector hangs on it
+_OURS: Final = ("card.json", "manifest.json", "embeddings.json")  # as adaptd-*: no vector hangs on them
 _READ: Final = (".json", ".txt", ".model", ".safetensors")
 
 
@@ -259,6 +259,10 @@ def _known(name: str, package: str | None, device: str | None) -> _Folder | _Has
     assert spec is not None
     assert spec.origin is not None
     return _Folder(Path(spec.origin).parent / "model", f"{name} of the package {package.replace('_', '-')}", device)
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith("adaptd-") and name not in _OURS
 
 
 def _installed(package: str) -> bool:

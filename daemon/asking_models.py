@@ -6,18 +6,28 @@ event has the request's own id, so that the second time only the links are looke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adaptd.errors import AdaptdError
 from daemon.clock_and_chance import Chance
-from daemon.event_kinds import CHALLENGER_PROMOTED, CHAMPION_ROLLED_BACK, MODEL_PINNED, Body, Kind, own_event
+from daemon.event_kinds import (
+    CHALLENGER_PROMOTED,
+    CHAMPION_ROLLED_BACK,
+    MODEL_PINNED,
+    REINDEX_ASKED,
+    Body,
+    Kind,
+    own_event,
+)
 from daemon.event_log import EventLog
 from daemon.model_cards import body_of
 from daemon.model_naming import named, workload_named
 from daemon.model_shelf import ModelDamaged, NoSuchModel, Shelf
 from daemon.shelves import Folds, Shelves
 from daemon.views.models import FIRST, Standing
+
+Answer = dict[str, Any]
 
 
 class Place(NamedTuple):
@@ -80,6 +90,33 @@ def pin(place: Place, model: str, request_id: str, *, pinned: bool) -> dict[str,
         done = _say(place, MODEL_PINNED, body, request_id)
     place.shelves.settle()
     return done
+
+
+class NoIndex(AdaptdError):
+    """config.toml names none."""
+
+    exit_code = 4
+
+
+def reindex(place: Place, indexes: Mapping[str, Sequence[str]], workload: str | None, request_id: str) -> Answer:
+    """The indexes of the model in use are asked for again; `indexes` are those of config.toml, by workload."""
+    place.views.catch_up()
+    wanted = {name: found for name, found in indexes.items() if found and workload in (None, name)}
+    if not wanted:
+        of = f" of workload {workload!r}" if workload else ""
+        have = ", ".join(name for name, found in indexes.items() if found) or "no workload"
+        raise NoIndex(f"reindex: config.toml names no index{of}, expected [workloads.NAME.index.INDEX]; {have} has one")
+    asked = []
+    for number, (name, found) in enumerate(wanted.items()):
+        champion = place.shelves.view.standing(name).champion
+        if champion is not None:
+            event_id = request_id if not number else f"{request_id}-{number}"
+            if _done(place, event_id) is None:
+                _say(place, REINDEX_ASKED, {"workload": name, "model": champion}, event_id)
+            asked.append({"workload": name, "model": champion, "indexes": list(found)})
+    if not asked:
+        raise NoIndex(f"reindex: {' and '.join(wanted)} has no model in use yet, expected one to build indexes with")
+    return {"asked": asked}
 
 
 def check(shelf: Shelf, number: int) -> str | None:

@@ -30,7 +30,7 @@ from daemon.embedded_feeding import take_found, told_of_judgings, told_of_scores
 from daemon.embedded_shaping import Shaping, shaping_of
 from daemon.forming import Forming
 from daemon.main_loop import MainLoop, TurnReport
-from daemon.night_building import forming_by, judging_of, queue_of, shelves_of
+from daemon.night_building import forming_by, keeping_of, queue_of
 from daemon.night_parts import Formed, NightParts
 from daemon.night_settings import EmbeddingsSettings, WorkloadSettings
 from daemon.night_shift import NightShift
@@ -40,7 +40,6 @@ from daemon.preparing import Preparing
 from daemon.rebuilding import MARK
 from daemon.rebuilding import body_of as batch_body
 from daemon.settings import Settings, read_settings
-from daemon.shelves import JudgesAndKeeps
 from daemon.state_folder import make_folders
 from daemon.state_lock import StateLock
 from daemon.views.batches import Batches
@@ -173,9 +172,8 @@ class _Opened:
         beside = config.parent if config is not None else embedded.state_dir
         self.state = open_state(embedded.state_dir, self.base, clock, chance, beside=beside)
         self.forms = forming_by(ShapedForming, self.state, self.base, beside, chance)
-        judges = judging_of(self.state, self.base, beside, chance)
         runs = queue_of(self.state, self.base, beside, self.forms, chance)
-        keeps = JudgesAndKeeps(judges, shelves_of(self.state, self.base))
+        keeps = keeping_of(self.state, self.base, beside, chance)
         prepares = Preparing(self.state.state_dir, self.state.log, self.base.embeddings.model, beside=beside)
         self.settings = self.base
         parts = NightParts(prepares, self.forms, runs, keeps)

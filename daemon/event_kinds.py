@@ -90,6 +90,9 @@ CHALLENGER_PROMOTED = Kind("challenger_promoted", 1, "a model became the champio
 CHALLENGER_TURNED_DOWN = Kind("challenger_turned_down", 1, "a model did not become the champion; with every reason")
 CHAMPION_ROLLED_BACK = Kind("champion_rolled_back", 1, "the champion gave its place back; it is quarantined")
 MODEL_PINNED = Kind("model_pinned", 1, "somebody said that a model is to be kept, or no longer")
+REINDEX_ASKED = Kind("reindex_asked", 1, "somebody asked that the indexes of the model in use are built again")
+INDEX_BUILT = Kind("index_built", 1, "an index was built with a model; both are shown together from then on")
+INDEX_FAILED = Kind("index_failed", 1, "an index could not be built with a model; with the reason")
 GOLDEN_RECORDED = Kind("golden_recorded", 1, "an example was put into a golden set")
 GOLDEN_FROZEN = Kind("golden_frozen", 1, "a golden set got its next version")
 GOLDEN_RETIRED = Kind("golden_retired", 1, "a golden set is judged on no longer")
@@ -130,6 +133,9 @@ KINDS: dict[str, Kind] = {
         CHALLENGER_TURNED_DOWN,
         CHAMPION_ROLLED_BACK,
         MODEL_PINNED,
+        REINDEX_ASKED,
+        INDEX_BUILT,
+        INDEX_FAILED,
         GOLDEN_RECORDED,
         GOLDEN_FROZEN,
         GOLDEN_RETIRED,

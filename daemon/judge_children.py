@@ -33,7 +33,10 @@ STOP_SECONDS = 5.0
 class JudgeChildren:
     """The one that lives, or none."""
 
-    def __init__(self, place: Place, gpus: LooksAtGpus, settings: Settings) -> None:
+    def __init__(
+        self, place: Place, gpus: LooksAtGpus, settings: Settings, module: str = MODULE, doing: str = "is judged"
+    ) -> None:
+        self._module, self._doing = module, doing
         self._place, self._gpus, self._settings = place, gpus, settings
         self._child: Child | None = None
         self._since = 0
@@ -107,11 +110,11 @@ class JudgeChildren:
             return []
         try:
             start = Start(start=folder.started() + 1, device=choice.device, beside=str(self._place.beside))
-            child = started(folder, start, lease, self._place.environ, choice.uuid, module=MODULE)
+            child = started(folder, start, lease, self._place.environ, choice.uuid, module=self._module)
         finally:
             lease.close()
         self._child, self._since = child, now
-        return [f"{spec.workload}: model {spec.model} is judged on {choice.device}"] if child is not None else []
+        return [f"{spec.workload}: model {spec.model} {self._doing} on {choice.device}"] if child is not None else []
 
     def stop(self) -> Told:
         """No child is left behind; what it has not said is said again by the next one."""

@@ -18,7 +18,7 @@ from adaptd.errors import AdaptdError
 from adaptd.plugin.moment import Moment
 from daemon.clock_and_chance import Chance
 from daemon.deciding import case_of, decided, event_of, failed_event, level_of, spent
-from daemon.event_kinds import CHALLENGER_JUDGED, EXAMPLES_SERVED, Body, Kind, own_event
+from daemon.event_kinds import CHALLENGER_JUDGED, CHALLENGER_PROMOTED, EXAMPLES_SERVED, Body, Kind, own_event
 from daemon.event_log import EventLog
 from daemon.gpus import LooksAtGpus
 from daemon.judge_children import JudgeChildren
@@ -70,12 +70,34 @@ class Allowed(NamedTuple):
         return self.night is not None or free or workload in self.asked
 
 
+class Awaits(Protocol):
+    """Who builds what has to be there before a model is promoted."""
+
+    def missing(self, workload: str, number: int) -> str | None:
+        """What is missing still, "" while it is being built; a reason where it cannot be; None where nothing is."""
+
+
+class NoIndexes:
+    """Where there are none."""
+
+    def missing(self, workload: str, number: int) -> str | None:  # noqa: ARG002 part of the contract
+        return None
+
+
 class Judging:
     """Judges and decides for all workloads."""
 
     def __init__(
-        self, place: Place, stands: Stands, gpus: LooksAtGpus, settings: Settings, chance: Chance, goldens: Goldens
+        self,
+        place: Place,
+        stands: Stands,
+        gpus: LooksAtGpus,
+        settings: Settings,
+        chance: Chance,
+        goldens: Goldens,
+        indexes: Awaits | None = None,
     ) -> None:
+        self._indexes = indexes or NoIndexes()
         self._place, self._stands, self._chance, self._goldens = place, stands, chance, goldens
         self.settings = settings
         self._children = JudgeChildren(place, gpus, settings)
@@ -126,7 +148,7 @@ class Judging:
         if model is not None and again is not None:
             yield self._turn_down(workload, model, standing, again, now)
         elif model is not None and _judged_against(model, standing) is not None:
-            yield self._decide(workload, model, standing, now)
+            yield from self._decide(workload, model, standing, now)
         elif model is not None:
             may = allowed.may(workload, self._runs.by_id.get(model.run or ""))
             yield from self._judge(workload, model, standing, now, may=may)
@@ -174,7 +196,7 @@ class Judging:
     def _begin(self, workload: str, model: Model, standing: Standing, folder: JudgeFolder, now: int) -> Iterator[str]:
         matter = self._matter(workload, now)
         if not len(matter):
-            yield self._decide(workload, model, standing, now)
+            yield from self._decide(workload, model, standing, now)
             return
         if self._spec_of(folder, standing) is None:
             write(self._place.state_dir, matter, model, standing.champion)
@@ -217,14 +239,20 @@ class Judging:
 
     # Deciding
 
-    def _decide(self, workload: str, model: Model, standing: Standing, now: int) -> str:
+    def _decide(self, workload: str, model: Model, standing: Standing, now: int) -> Iterator[str]:
+        """A promotion waits for the indexes that go with the model."""
         try:
             kind, body = self._decision(workload, model, standing, now)
         except AdaptdError as error:
-            return self._turn_down(workload, model, standing, str(error), now)
-        self._append(kind, body, now)
-        self._serve(workload, now)
-        return f"{workload}: model {model.number}: {body['decision']['sentence']}"
+            yield self._turn_down(workload, model, standing, str(error), now)
+            return
+        missing = self._indexes.missing(workload, model.number) if kind is CHALLENGER_PROMOTED else None
+        if missing:
+            yield self._turn_down(workload, model, standing, missing, now)
+        elif missing is None:
+            self._append(kind, body, now)
+            self._serve(workload, now)
+            yield f"{workload}: model {model.number}: {body['decision']['sentence']}"
 
     def _decision(self, workload: str, model: Model, standing: Standing, now: int) -> tuple[Kind, Body]:
         settings, gate = self.settings.workloads[workload], self.settings.gate

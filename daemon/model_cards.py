@@ -142,6 +142,7 @@ def _what(card: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [
         ("workload", f"{card['workload']} ({plugin['name']}, code {plugin['code']})" if plugin else card["workload"]),
         ("hash", card["hash"]),
+        ("embedding fingerprint", (card.get("embeddings") or {}).get("fingerprint")),
         ("began from", card["base_model"] if card["base"] is None else f"model {card['base']}"),
         ("run", card["run"]),
         ("mode", card["mode"]),

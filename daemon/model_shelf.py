@@ -25,6 +25,7 @@ from daemon.state_folder import sync_folder
 FORMAT = 1
 LINKS = ("champion", "challenger", "previous")
 MANIFEST, CARD, README = "manifest.json", "card.json", "README.md"
+EMBEDDINGS = "embeddings.json"  # the workload's: the fingerprint of its vectors, and their size
 OURS = frozenset((MANIFEST, CARD, README))
 README_OF_THE_MODEL = "README.model.md"  # what the workload wrote under the name of ours
 MODE = 0o750  # hosts of the group load the champion
@@ -133,6 +134,14 @@ class Shelf:
     def card(self, number: int) -> dict[str, Any]:
         """What the model is. NoSuchModel, or ModelDamaged where the card cannot be read."""
         return self._json(number, CARD)
+
+    def embeddings(self, number: int) -> dict[str, Any] | None:
+        """What the model's own embeddings.json says of them; None for one that makes none."""
+        try:
+            found = json.loads((self.path(number) / EMBEDDINGS).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
 
     def check(self, number: int) -> str:
         """The model's hash, after every file was hashed again. ModelDamaged names the first that is otherwise."""

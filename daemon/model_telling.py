@@ -87,7 +87,8 @@ class ModelTellings:
 
     def card(self, told: ModelTold) -> dict[str, Any]:
         """Everything that is known of it."""
-        return card_of(self.source, told.workload, self.models.standing(told.workload), told.model.number)
+        card = card_of(self.source, told.workload, self.models.standing(told.workload), told.model.number)
+        return card | {"embeddings": self.shelf(told.workload).embeddings(told.model.number)}
 
     def readme(self, told: ModelTold) -> str:
         """The same for people."""

@@ -5,11 +5,13 @@ Standard library alone, and little of it: `status` comes here.
 
 from __future__ import annotations
 
+import os
+
 from daemon.moments import short_moment_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 JUDGE_WANTED = 200  # where config.toml says nothing else
@@ -20,7 +22,8 @@ SENTENCES = ("Turned down: ", "Promoted: ", "Not promoted by itself: ")
 class ModelsOutlook:
     """One workload: how its ratings come, how many fair examples are wanted, what the views have in short.
 
-    `short` is of the models, `course` of the history: where something fell or stands still.
+    `short` is of the models, `course` of the history: where something fell or stands still; `behind` names indexes that
+    are not there for the model in use.
     """
 
     def __init__(
@@ -30,7 +33,9 @@ class ModelsOutlook:
         judge_wanted: int,
         short: Mapping[str, Any] | None,
         course: Mapping[str, Any] | None = None,
+        behind: Sequence[str] = (),
     ) -> None:
+        self.behind = tuple(behind)
         self.name, self.ratings, self.judge_wanted = name, ratings, judge_wanted
         self.short, self.course = short or {}, course or {}
 
@@ -45,8 +50,8 @@ class ModelsOutlook:
         """«champion 3 since 2026-11-24: accuracy 0.91; 4 was turned down: …»; None where there is no model."""
         if not self.short:
             return None
-        last = self._last()
-        return f"{self._in_use()}; {last}" if last else self._in_use()
+        behind = f"not indexed: {', '.join(self.behind)} (adaptd reindex)" if self.behind else None
+        return "; ".join(part for part in (self._in_use(), behind, self._last()) if part)
 
     @property
     def remarks(self) -> list[str]:
@@ -78,7 +83,7 @@ class ModelsOutlook:
 
 
 def models_outlooks(
-    table: Mapping[str, Any], told: Mapping[str, Any], courses: Mapping[str, Any]
+    table: Mapping[str, Any], told: Mapping[str, Any], courses: Mapping[str, Any], state_dir: str = ""
 ) -> list[ModelsOutlook]:
     """The workloads of config.toml as it was read, with what the views of models and of the history have of each."""
     workloads, gate = table.get("workloads"), table.get("gate") or {}
@@ -86,7 +91,15 @@ def models_outlooks(
         return []
     wanted = int(gate.get("judge_wanted", JUDGE_WANTED))
     return [
-        ModelsOutlook(name, _ratings(one), wanted, told.get(name), courses.get(name)) for name, one in workloads.items()
+        ModelsOutlook(
+            name,
+            _ratings(one),
+            wanted,
+            told.get(name),
+            courses.get(name),
+            _behind(state_dir, name, one, told.get(name)),
+        )
+        for name, one in workloads.items()
     ]
 
 
@@ -94,3 +107,12 @@ def _ratings(workload: Mapping[str, Any]) -> str:
     """How they come at best: where those of one source are fair, some of what is rated is."""
     ways = [str(workload.get("ratings", "volunteered")), *map(str, dict(workload.get("ratings_of") or {}).values())]
     return next((one for one in ways if one != "volunteered"), "volunteered")
+
+
+def _behind(state_dir: str, workload: str, table: Mapping[str, Any], short: Mapping[str, Any] | None) -> list[str]:
+    """Which of its indexes the model in use has not."""
+    champion = (short or {}).get("champion")
+    if champion is None or not isinstance(table.get("index"), dict):
+        return []
+    folder = f"{state_dir}/indexes/{workload}/{champion:04}"
+    return [name for name in table["index"] if not os.path.isdir(f"{folder}/{name}")]

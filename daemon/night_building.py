@@ -13,7 +13,8 @@ from daemon.forgetting import MEMORIES
 from daemon.forming import Forming
 from daemon.golden_keeping import FrozenGoldens
 from daemon.gpus import GpusOfThisMachine
-from daemon.judging import Judging, Stands
+from daemon.indexing import Indexing
+from daemon.judging import Awaits, Judging, Stands
 from daemon.model_beginning import Beginning
 from daemon.night_parts import NightParts
 from daemon.night_shift import NightShift
@@ -39,9 +40,8 @@ def parts_of(state: State, settings: Settings, config_path: Path | None, clock: 
     beside = None if config_path is None else config_path.parent
     prepares = Preparing(state.state_dir, state.log, settings.embeddings.model, beside=beside)
     folder = beside or state.state_dir
-    forms, judges = forming_of(state, settings, folder, chance), judging_of(state, settings, folder, chance)
+    forms, keeps = forming_of(state, settings, folder, chance), keeping_of(state, settings, folder, chance)
     queue = queue_of(state, settings, folder, forms, chance)
-    keeps = JudgesAndKeeps(judges, shelves_of(state, settings))
     return NightParts(prepares, forms, queue, keeps, tuning_of(state, settings, config_path))
 
 
@@ -75,6 +75,13 @@ def forming_by(made_by: type[AForming], state: State, settings: Settings, beside
     return forming
 
 
+def keeping_of(state: State, settings: Settings, beside: Path, chance: Chance) -> JudgesAndKeeps:
+    """Who judges what the runs of this folder leave, keeps the models, and builds their indexes."""
+    shelves = shelves_of(state, settings)
+    indexes = Indexing(place_of(state, beside), state.log, state.views, shelves, GpusOfThisMachine(), settings, chance)
+    return JudgesAndKeeps(judging_of(state, settings, beside, chance, indexes), shelves, indexes)
+
+
 class FormedBatches(NamedTuple):
     """The batches of the log, for the queue."""
 
@@ -95,12 +102,14 @@ def queue_of(state: State, settings: Settings, beside: Path, forming: Forming, c
     return RunQueue(place_of(state, beside), log, batches, GpusOfThisMachine(), settings, begins)
 
 
-def judging_of(state: State, settings: Settings, beside: Path, chance: Chance) -> Judging:
+def judging_of(
+    state: State, settings: Settings, beside: Path, chance: Chance, indexes: Awaits | None = None
+) -> Judging:
     """Who judges and decides what the runs of this folder leave."""
     sources = Sources(state.state_dir, state.log, state.sealing, lambda: judging.settings)
     stands = Stands(state.log, state.views, sources)
     goldens = FrozenGoldens(state.views, sources, lambda name: judging.settings.workloads[name].artifact_types)
-    judging = Judging(place_of(state, beside), stands, GpusOfThisMachine(), settings, chance, goldens)
+    judging = Judging(place_of(state, beside), stands, GpusOfThisMachine(), settings, chance, goldens, indexes)
     return judging
 
 

@@ -221,6 +221,29 @@ class TriggerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "any"
 
 
+class IndexSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Embeddings of texts, made with the model in use: they are wrong with any other one."""
+
+    texts: Annotated[
+        str | None,
+        Meta(
+            description="JSON lines with `id` and `text`, beside config.toml. Without it the workload's own recorded "
+            "inputs, by the output's number in the log.",
+            examples=["articles.jsonl"],
+        ),
+    ] = None
+    build: Annotated[
+        Annotated[str, Meta(pattern=r"^.+:.+$", extra={"expected": "FILE.py:function or module:function"})] | None,
+        Meta(
+            description="Who writes an index of another kind: `function(texts, ids, embed, out_folder)`.",
+            examples=["my_index.py:build", "shop.search:build"],
+        ),
+    ] = None
+    dtype: Annotated[
+        Literal["float16", "float32"], Meta(description="Of the numbers in embeddings.npy.", examples=["float32"])
+    ] = "float16"
+
+
 class WorkloadSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """One model that is to become better, under a name of your own."""
 
@@ -272,6 +295,21 @@ class WorkloadSettings(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = "refuse"
     trigger: TriggerSettings = TriggerSettings()
+    index: Annotated[
+        dict[WorkloadName, IndexSettings],
+        Meta(
+            description="Indexes that are made with the model, by names of your own.",
+            examples=[{"articles": {"texts": "articles.jsonl"}}],
+        ),
+    ] = {}
+    reindex: Annotated[
+        Literal["before_promotion", "by_hand"],
+        Meta(
+            description='Whether the daemon builds indexes by itself, and a promotion waits for them, or "by_hand": '
+            "only `adaptd reindex` does.",
+            examples=["by_hand"],
+        ),
+    ] = "before_promotion"
     tune_share: Annotated[
         float,
         Meta(ge=0, le=0.9, description="The share of each window in which settings are searched.", examples=[0.2]),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from adaptd.errors import AdaptdError
 from daemon import asking_models, asking_nights, forgetting, golden_keeping, settings_choosing
 from daemon.clock_and_chance import Chance, Clock, new_id
+from daemon.index_shelf import without_forgotten
 from daemon.main_loop import PASSING
 from daemon.model_beginning import WITHOUT
 from daemon.night_parts import NightParts
@@ -74,6 +75,7 @@ def _forget(owner: Owner, request: Request) -> Answer:
     forgotten = forgetting.forget(owner.state, subject, owner.clock.now(), owner.chance, owner.tell)
     owner.state.views.catch_up()
     shelves.settle()
+    list(without_forgotten(owner.state.state_dir, owner.state.views))
     mark = owner.state.sealing.mark_of(subject)
     found = shelves.learnt_from(forgetting.pseudonyms_of(owner.state.log, mark))
     answer = forgotten._asdict() | {"models": [one._asdict() for one in found], "retrained": []}
@@ -152,6 +154,11 @@ def _pin(owner: Owner, request: Request) -> Answer:
     return asking_models.pin(_models(owner), request["model"], _id(owner, request), pinned=request["pinned"])
 
 
+def _reindex(owner: Owner, request: Request) -> Answer:
+    indexes = {name: list(one.index) for name, one in owner.settings.workloads.items()}
+    return asking_models.reindex(_models(owner), indexes, request["workload"], _id(owner, request))
+
+
 def _goldens(owner: Owner) -> golden_keeping.Place:
     state, rules = owner.state, owner.state.intake.rules
     now, all_sealed = owner.clock.now(), rules.encrypt == "all"
@@ -182,6 +189,7 @@ REQUESTS: dict[str, Served] = {
     "rollback": Served(
         _roll_back, "rolled back", {"workload": TEXT_OR_NONE, "reason": TEXT_OR_NONE}, ("workload", "from", "to")
     ),
+    "reindex": Served(_reindex, "reindexing asked for", {"workload": TEXT_OR_NONE}, ("asked",)),
     "pin": Served(_pin, "pinned", {"model": TEXT, "pinned": (bool,)}, ("workload", "model", "pinned")),
     "golden import": Served(
         _golden_import, "golden examples recorded", {"set": TEXT, "rows": (list,)}, ("set", "recorded", "known")

@@ -117,7 +117,7 @@ class Shelves:
     def _renew(self, workload: str, standing: Standing, shelf: Shelf) -> None:
         source = self.source()
         for number in set(shelf.numbers()) & set(standing.models):
-            card = card_of(source, workload, standing, number)
+            card = card_of(source, workload, standing, number) | {"embeddings": shelf.embeddings(number)}
             try:
                 shelf.renew(number, card, readme_of(card))
             except (ModelDamaged, NoSuchModel):
@@ -132,16 +132,25 @@ class Shelves:
             yield f"{workload}: the files of model {number} are let go of"
 
 
-class JudgesAndKeeps:
-    """Who judges, and then sees to the shelves: `daemon.night_parts.Judges`."""
+class Builds(Protocol):
+    """Who builds indexes."""
 
-    def __init__(self, judges: Judges, shelves: Shelves) -> None:
-        self._judges, self._shelves = judges, shelves
+    def follow(self, settings: Settings) -> None: ...
+    def turn(self, now: int) -> Told: ...
+    def stop(self) -> Told: ...
+
+
+class JudgesAndKeeps:
+    """Who judges, and then sees to the shelves and their indexes: `daemon.night_parts.Judges`."""
+
+    def __init__(self, judges: Judges, shelves: Shelves, indexes: Builds) -> None:
+        self._judges, self._shelves, self._indexes = judges, shelves, indexes
 
     def follow(self, settings: Settings) -> None:
         """The configuration that holds from now on."""
         self._judges.follow(settings)
         self._shelves.follow(settings.models.keep)
+        self._indexes.follow(settings)
 
     def busy(self, workload: str) -> bool:
         """Whether a model of it is not decided about yet."""
@@ -154,11 +163,11 @@ class JudgesAndKeeps:
             told += self._judges.turn(now, night, asked)
         finally:
             told += self._shelves.settle()  # whatever keeps the others from being judged, links follow the log
-        return told
+        return [*told, *self._indexes.turn(now)]
 
     def stop(self, now: int) -> Told:
         """Nothing may be done now, or the daemon ends; links follow the log all the same."""
-        return [*self._judges.stop(now), *self._shelves.settle()]
+        return [*self._judges.stop(now), *self._shelves.settle(), *self._indexes.stop()]
 
 
 def kept_in_any_case(standing: Standing) -> set[int]:

@@ -57,7 +57,7 @@ READING = {
 RECORDING = {"record-feedback", "feedback amend", "feedback retract", "forget", "restore"}
 RECORDING |= {f"golden {verb}" for verb in ("import", "freeze", "retire")}
 RECORDING |= {f"models {verb}" for verb in ("promote", "rollback", "pin", "unpin")}
-RECORDING |= {"tune", "train now", "pause", "resume", "cancel", "ask"}
+RECORDING |= {"tune", "train now", "pause", "resume", "cancel", "ask", "reindex"}
 WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check", "train sbert"}
 """They work where there is no configuration yet; tests of the plugins read their JSON."""
 OF_RUNS = {"runs show", "runs compare"}

@@ -112,15 +112,29 @@ def test_a_damaged_card_is_no_reason_to_end(world):
     assert card(world, 1)["pinned"] is True
 
 
+INDEXED = "and indexes last"
+
+
+class NobodyBuilds:
+    def follow(self, settings):
+        pass
+
+    def turn(self, now):
+        return [INDEXED]
+
+    def stop(self):
+        return []
+
+
 def test_every_turn_sees_to_the_shelves_after_judging(world):
     """By the configuration that holds."""
-    keeps = JudgesAndKeeps(NobodyJudges(), world.shelves())
+    keeps = JudgesAndKeeps(NobodyJudges(), world.shelves(), NobodyBuilds())
     world.say("challenger_promoted", workload="support", model=3, previous=2, by="hand", reason="x", level=None)
-    assert keeps.turn(NOW, None, ()) == ["support: champion is model 3", "support: previous is model 2"]
+    assert keeps.turn(NOW, None, ()) == ["support: champion is model 3", "support: previous is model 2", INDEXED]
     world.shelve(4, base=0, decided=TURNED_DOWN)
-    assert keeps.turn(NOW, None, ()) == []
+    assert keeps.turn(NOW, None, ()) == [INDEXED]
     keeps.follow(settings_of("[models]\nkeep = 0\n", world.folder))
-    assert keeps.turn(NOW, None, ()) == ["support: the files of model 4 are let go of"]
+    assert keeps.turn(NOW, None, ()) == ["support: the files of model 4 are let go of", INDEXED]
     assert (keeps.busy("support"), keeps.stop(NOW)) == (False, [])
 
 
@@ -136,6 +150,17 @@ def test_a_card_says_what_made_the_model(world):
     assert world.state.log.read_after(head["seq"] - 1, 1, ("chain",))[0][0].hex() == head["chain"]
     assert found["judged"]["metrics"]["all"]["accuracy"]["challenger"]["mean"] == 0.9
     assert found["hash"] == world.shelves().of("support").check(2)
+
+
+def test_a_card_has_the_fingerprint_of_the_model_s_embeddings(world):
+    """As the workload left it among the model's files; in the README too."""
+    shelf = world.shelves().of("support")
+    assert card(world, 2)["embeddings"] is None
+    (shelf.path(2) / "embeddings.json").write_text('{"fingerprint": "f00d", "dimension": 384}')
+    world.say("model_pinned", workload="support", model=2, pinned=True)
+    world.shelves().settle()
+    assert card(world, 2)["embeddings"] == {"fingerprint": "f00d", "dimension": 384}
+    assert "- embedding fingerprint: f00d" in (shelf.path(2) / "README.md").read_text()
 
 
 def test_the_readme_says_it_to_people(world):

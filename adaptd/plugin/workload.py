@@ -95,7 +95,8 @@ class Workload(Protocol):
     Optional: `search`, a mapping from settings to the `Range` of each in which `adaptd tune` looks;
     `toy(folder) -> Toy`, for one that learns nothing from the battery's own lesson, or not in seconds, or needs a base
     model, which it writes into the folder; and `baseline(dataset) -> Judged`, what can be had without any model: where
-    there is no base model, the first one is promoted above that alone.
+    there is no base model, the first one is promoted above that alone. One whose models make embeddings can have
+    indexes with `embed(model, inputs, device)`, an array of a row for each, and `embedding_fingerprint(model)`.
     """
 
     name: ClassVar[str]

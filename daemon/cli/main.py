@@ -49,6 +49,7 @@ VERBS = {
     "gate": ("daemon.cli.gate", "why a model was promoted or not, and what the year's budget has left"),
     "history": ("daemon.cli.history", "night after night what came of it, and whether the models get better"),
     "models": ("daemon.cli.models", "the shelf: which model is in use, promote, roll back, compare"),
+    "reindex": ("daemon.cli.reindexing", "build the indexes of the model in use again"),
     "golden": ("daemon.cli.golden", "examples to judge by that nothing learns from: import, freeze, list"),
     "why": ("daemon.cli.why", "what came of feedback, and what a model came from"),
     "doctor": ("daemon.cli.examining", "look for what may be wrong, and say what to do about it"),

@@ -181,6 +181,7 @@ def _models_document(one: ModelsOutlook) -> dict[str, object]:
         "since": _moment_or_none(one.short.get("since")),
         "previous": one.short.get("previous"),
         "challenger": one.short.get("challenger"),
+        "indexes_behind": list(one.behind),
         "metric": figure.get("metric"),
         "value": figure.get("value"),
         "decided": {name: decided.get(name) for name in ("model", "sentence", "failed")} if decided else None,

@@ -21,6 +21,7 @@ from daemon.views.page import Ints, Page
 SHELVED, JUDGED = "model_shelved", "challenger_judged"
 PROMOTED, TURNED_DOWN = "challenger_promoted", "challenger_turned_down"
 ROLLED_BACK, PINNED = "champion_rolled_back", "model_pinned"
+REINDEX_ASKED, INDEX_BUILT, INDEX_FAILED = "reindex_asked", "index_built", "index_failed"
 KEPT_OF: Mapping[str, tuple[str, ...]] = {
     SHELVED: ("model", "run", "batch", "hash", "base"),
     JUDGED: ("model", "champion", "run", "golden", "results", "metric", "metrics", "latency", "size", "seconds"),
@@ -28,6 +29,11 @@ KEPT_OF: Mapping[str, tuple[str, ...]] = {
     TURNED_DOWN: ("model", "champion", "level", "failed"),
     ROLLED_BACK: ("from", "to", "reason"),
     PINNED: ("model", "pinned"),
+    REINDEX_ASKED: ("model",),
+    INDEX_BUILT: (
+        *("model", "index", "build", "fingerprint", "rows", "dimension", "texts", "recorded", "position", "seconds"),
+    ),
+    INDEX_FAILED: ("model", "index", "build", "reason"),
 }
 FIRST = 0  # the base model's number
 Fact = dict[str, Any]
@@ -55,6 +61,7 @@ class Model:
     pinned: bool = False
     judged: Fact | None = None  # the newest
     decided: Fact | None = None  # the newest
+    indexes: dict[str, Fact] = field(default_factory=dict)  # by name: how the newest try to build it ended
 
 
 @dataclass
@@ -62,6 +69,7 @@ class Standing:
     """How one workload stands."""
 
     models: dict[int, Model] = field(default_factory=dict)
+    reindex_asked: int = 0  # the newest event by which somebody asked for it
     champions: list[int] = field(default_factory=list)  # the one in use last; before it those to roll back to
 
     @property
@@ -100,6 +108,9 @@ class Standing:
         if kind == ROLLED_BACK:
             self._roll_back(fact["from"], fact["to"], at)
             return
+        if kind == REINDEX_ASKED:
+            self.reindex_asked = int(fact["seq"])
+            return
         model = self._model(fact["model"], at)
         if kind == SHELVED:
             self._shelve(model, fact)
@@ -107,6 +118,8 @@ class Standing:
             model.pinned = bool(fact["pinned"])
         elif kind == JUDGED:
             model.judged = fact
+        elif kind in (INDEX_BUILT, INDEX_FAILED):
+            model.indexes[str(fact["index"])] = fact
         else:
             self._decide(model, fact)
 
@@ -148,7 +161,7 @@ class Models:
     """The view."""
 
     name = "models"
-    version = 1
+    version = 2
 
     def __init__(self) -> None:
         self._outputs = Columns({"output_seq": "<i8", "event_seq": "<i8"})

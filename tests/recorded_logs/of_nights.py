@@ -71,6 +71,9 @@ JUDGED = {
     "size": {"champion": 1000, "challenger": 1000},
     "seconds": 2.0,
 }
+INDEX = {"index": "articles", "build": 1}
+BUILT = {"fingerprint": "af" * 16, "rows": 2, "dimension": 384, "texts": "ba" * 16}
+BUILT |= {"recorded": False, "position": 9, "seconds": 3.5}
 
 EVENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("outputs_asked", {"kind": "random", "of": 9, "outputs": [{"seq": 2, "propensity": 0.5}]}),
@@ -98,6 +101,9 @@ EVENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("challenger_judged", MODEL | JUDGED),
     ("challenger_promoted", MODEL | {"previous": 0, "by": "gate", "reason": None, "level": 0.01, "decision": DECISION}),
     ("examples_served", {"workload": "support", "outputs": [4]}),
+    ("reindex_asked", MODEL),
+    ("index_built", MODEL | INDEX | BUILT),
+    ("index_failed", MODEL | INDEX | {"build": 2, "reason": "articles.jsonl, line 1: expected an id and a text"}),
     ("model_pinned", MODEL | {"pinned": True}),
     ("champion_rolled_back", {"workload": "support", "from": 1, "to": 0, "reason": "it lied"}),
     (

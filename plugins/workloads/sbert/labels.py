@@ -1,21 +1,24 @@
 """Which label feedback says is right for a text, and which one it says is wrong.
 
-A correction is the right label, then a category where it is one of the labels seen; a good score or more thumbs up than
-down confirm the label that was given, a bad score or more thumbs down say that it is wrong. The rest teaches nothing.
+A correction is the right label, then a category where it is one of the labels seen, then the label that somebody
+preferred to another one; a good score or more thumbs up than down confirm the label that was given, a bad score or more
+thumbs down say that it is wrong, preferred or not. The rest teaches nothing. Where the right label stands against
+another one, as in a correction or a preference, that one is the rejected label: comparisons draw negatives from it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adaptd.plugin import Pool
+from adaptd.plugin.pool import Text
 from components.example_fields import as_text
 from plugins.workloads.sbert.settings import SbertSettings
 
@@ -29,13 +32,15 @@ class Labelled:
     right: NDArray[np.bool_]
     weights: NDArray[np.float64]
     artifact_types: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()  # the label that the right one was preferred to, "" where there is none
+    examples: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # their numbers in the pool
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def version(self) -> str:
         """Of the data, so that a checkpoint of other data is refused."""
-        told = [self.inputs, self.labels, self.right.tolist()]
+        told = [self.inputs, self.labels, self.right.tolist(), self.rejected]
         return blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
 
     @classmethod
@@ -45,16 +50,27 @@ class Labelled:
         return cls(tuple(inputs), tuple(labels), np.ones(rows, np.bool_), np.ones(rows), ("",) * rows)
 
 
+class _Said(NamedTuple):
+    """What the texts of one example come to, each "" where it is not there."""
+
+    output: str
+    correction: str
+    preferred: str
+    other: str  # that the preferred one was compared with
+
+
 def labelled(pool: Pool, settings: SbertSettings) -> Labelled:
     """What the pool teaches."""
     texts = pool.texts(np.arange(len(pool)))
-    outputs = [_label(text.get("output")) for text in texts]
-    corrections = [_label(text.get("correction")) for text in texts]
-    known = {label for label in (*outputs, *corrections) if label}
+    said = [_said(text) for text in texts]
+    known = {label for one in said for label in one if label}
     categories = [label if (label := _label(text.get("category"))) in known else "" for text in texts]
-    told = [correction or category for correction, category in zip(corrections, categories, strict=True)]
     judged = _confirmed(pool, settings)
-    labels = [right or output for right, output in zip(told, outputs, strict=True)]
+    told = [
+        one.correction or category or _preferred(one, judgement)
+        for one, category, judgement in zip(said, categories, judged.tolist(), strict=True)
+    ]
+    labels = [right or one.output for right, one in zip(told, said, strict=True)]
     right = np.array([bool(one) for one in told], np.bool_) | (judged > 0)
     says = np.array([bool(label) for label in labels], np.bool_)
     rows = np.flatnonzero(says & (right | (judged < 0)))
@@ -65,7 +81,31 @@ def labelled(pool: Pool, settings: SbertSettings) -> Labelled:
         right=right[rows],
         weights=pool["weight"][rows],
         artifact_types=tuple(_name(types, place) for place in pool["artifact_type"][rows].tolist()),
+        rejected=tuple(_rejected(said[row], told[row]) for row in rows),
+        examples=pool["example"][rows],
     )
+
+
+def _said(text: Text) -> _Said:
+    """A derived pair has its two labels under names of their own (see the stage pair_preferences)."""
+    output, correction = _label(text.get("output")), _label(text.get("correction"))
+    if text.get("chosen") is not None:
+        return _Said("", correction, _label(text["chosen"]), _label(text.get("rejected")))
+    compared = _label(text.get("compared_with"))
+    better, worse = {"better": (output, compared), "worse": (compared, output)}.get(text.get("verdict") or "", ("", ""))
+    return _Said(output, correction, better if worse else "", worse if better else "")
+
+
+def _preferred(said: _Said, judgement: int) -> str:
+    """The better of two may be wrong all the same, where somebody said so of the output."""
+    return "" if said.preferred == said.output and judgement < 0 else said.preferred
+
+
+def _rejected(said: _Said, told: str) -> str:
+    if not told:
+        return ""
+    against = said.other if told == said.preferred else said.output
+    return against if against != told else ""
 
 
 def _label(value: Any) -> str:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptd.plugin.workload import RESERVED
 from components.bad_input import BadInput
-from components.embeddings import EmbeddingGenerator
 from plugins.workloads.sbert.encoder import embedded, open_encoder, precision_of, save_encoder, tokenised
+from plugins.workloads.sbert.fingerprint import embedding_fingerprint
 from plugins.workloads.sbert.objectives import logits_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 HEAD, WEIGHTS, CARD, INFO = "head", "model.safetensors", "config.json", "training_info.yaml"
+_LONGEST = 512  # tokens, of a model that does not say
+EMBEDDINGS, README = "embeddings.json", "README.md"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +78,17 @@ def has_head(folder: Path | None) -> bool:
     return folder is not None and (folder / HEAD / CARD).is_file()
 
 
+def reading_of(folder: Path) -> str:
+    """How texts are read before they are tokens; a base model reads them as they are."""
+    return str(json.loads((folder / HEAD / CARD).read_text())["preprocess"]) if has_head(folder) else "none"
+
+
+def embeddings_of(encoder: Any, inputs: Sequence[str], device: str, preprocess: str = "none") -> NDArray[np.float32]:
+    """(inputs, size), as plain sentence-transformers gives them for texts that are read so."""
+    tokens = tokenised(encoder, inputs, encoder.max_seq_length or _LONGEST, preprocess)
+    return np.asarray(embedded(encoder, tokens, device).cpu().numpy(), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A model to ask."""
@@ -106,12 +120,27 @@ class Model:
 
 
 def write_model(out: Path, encoder: Any, head: Head, info: Mapping[str, Any]) -> None:
-    """The whole folder; the fingerprint of its embeddings goes into training_info.yaml."""
+    """The whole folder; the fingerprint of its embeddings stands beside them, for whoever keeps an index."""
     out.mkdir(parents=True, exist_ok=True)
     save_encoder(encoder, out)
     head.save(out)
-    fingerprint = EmbeddingGenerator(str(out)).fingerprint
+    fingerprint, size = embedding_fingerprint(out), int(encoder.get_embedding_dimension())
+    (out / EMBEDDINGS).write_text(json.dumps({"fingerprint": fingerprint, "dimension": size}) + "\n")
+    (out / README).write_text(_readme(head, info, fingerprint, size))
     (out / INFO).write_text(as_yaml({**info, "embedding_fingerprint": fingerprint}))
+
+
+def _readme(head: Head, info: Mapping[str, Any], fingerprint: str, size: int) -> str:
+    """The model's card for people; what became of the model later is on the shelf's own."""
+    return (
+        f"# Sentence embeddings, fine-tuned from {info.get('base_model')}\n\n"
+        f"`SentenceTransformer(folder)` loads it: {size} numbers a text. `head/` names one of {len(head.classes)} "
+        f"classes: {', '.join(head.classes)}.\n\n"
+        f"- embedding fingerprint: `{fingerprint}`: vectors of another one cannot be compared with these\n"
+        f"- texts to learn from: {info.get('training_samples')}, to validate: {info.get('validation_samples')}\n"
+        f"- texts are read: {'as they are' if head.preprocess == 'none' else 'with tweets as words'}\n"
+        f"- settings and metrics: `{INFO}`\n"
+    )
 
 
 def export_model(model: Path, out: Path) -> None:
@@ -123,7 +152,7 @@ def export_model(model: Path, out: Path) -> None:
     for name in sorted(folders):
         (out / name).mkdir(parents=True, exist_ok=True)
         for file in sorted(path for path in (model / name).iterdir() if path.is_file()):
-            if not file.name.startswith("adaptd-"):
+            if not file.name.startswith("adaptd-") and file.name not in RESERVED:
                 shutil.copyfile(file, out / name / file.name)
 
 

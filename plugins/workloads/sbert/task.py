@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contrastive_mining import mine_negatives, nearest_of_same_label
+from components.near_equal_inputs import group_inputs
 from components.training_loop import Task
 from plugins.workloads.sbert.encoder import Rows, Tokens, embedded
 from plugins.workloads.sbert.labels import Labelled
@@ -24,6 +25,7 @@ from plugins.workloads.sbert.settings import SbertSettings
 if TYPE_CHECKING:
     import torch
 
+_COMPARING = ("contrast", "triplet", "ranking", "classify_contrast")
 _CROWDED = 4  # with fewer than so many texts of a class in a batch, each gets a partner of its class
 
 
@@ -37,6 +39,8 @@ class Lesson:
     weights: NDArray[np.float64]
     rows: Rows  # of the task → examples
     negatives: Rows | None = None  # (examples, mined), -1 where there is none
+    near: Rows | None = None  # near-duplicates have the same number; None where no texts are compared
+    rejected: Rows | None = None  # the class that somebody said the right one is better than, -1 for none
 
 
 def lesson_of(
@@ -52,7 +56,9 @@ def lesson_of(
     of_class = _class_weights(labels, data.right, settings.class_weights)[labels]
     weights = np.where(data.right, weights * of_class, weights)  # that a label is wrong says nothing of its class
     rows = _balanced(labels, data.right, rng) if settings.balance_classes else np.arange(len(labels))
-    return Lesson(tokens, labels, data.right, weights, rows)
+    near = group_inputs(data.inputs) if settings.objective in _COMPARING else None
+    rejected = np.array([places.get(label, -1) for label in data.rejected or ("",) * len(labels)], np.int64)
+    return Lesson(tokens, labels, data.right, weights, rows, near=near, rejected=rejected)
 
 
 def with_negatives(lesson: Lesson, encoder: Any, settings: SbertSettings, device: str, precision: str) -> Lesson:
@@ -130,15 +136,29 @@ class _Partners:
         members = self.members.get(int(self.lesson.labels[example]), np.zeros(0, np.int64))
         draw = int(rng.integers(1 << 31))  # always drawn, so that no row's chance hangs on another's
         among = members[members != example]
-        return int(among[draw % len(among)]) if len(among) and self.lesson.right[example] else -1
+        if self.lesson.near is not None and draw & 1:  # a near-duplicate of the same label, where there is one
+            near = among[self.lesson.near[among] == self.lesson.near[example]]
+            among = near if len(near) else among
+        return int(among[(draw >> 1) % len(among)]) if len(among) and self.lesson.right[example] else -1
 
     def _negatives(self, examples: Rows, rng: np.random.Generator) -> Rows:
-        """One of those mined for each; where there is none, any text stands in, which its label lets count or not."""
+        """One of those mined for each, or a text of the label that was rejected.
+
+        Where there is neither, any text stands in, which its label lets count or not.
+        """
         assert self.lesson.negatives is not None
         mined = self.lesson.negatives[examples]
         chosen = mined[np.arange(len(examples)), rng.integers(0, mined.shape[1], len(examples))]
         anyone = rng.integers(0, len(self.lesson.labels), len(examples))
-        return np.where(chosen >= 0, chosen, np.where(mined[:, 0] >= 0, mined[:, 0], anyone))
+        found = np.where(chosen >= 0, chosen, np.where(mined[:, 0] >= 0, mined[:, 0], anyone))
+        draws = rng.integers(1 << 31, size=len(examples))
+        return np.array([self._of_rejected(*one) for one in zip(examples, found, draws, strict=True)], np.int64)
+
+    def _of_rejected(self, example: int, mined: int, draw: int) -> int:
+        """Every other time, where somebody said which label the right one is better than."""
+        rejected = -1 if self.lesson.rejected is None else int(self.lesson.rejected[example])
+        members = self.members.get(rejected)
+        return int(members[(draw >> 1) % len(members)]) if members is not None and draw & 1 else mined
 
 
 def _batch(lesson: Lesson, partners: _Partners, device: str, rows: Rows, rng: np.random.Generator) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Sbert:
         return Description(
             summary="sorts texts into classes by sentence embeddings, which are fine-tuned",
             modes=("full", "lora"),
-            needs=("correction", "category", "up", "down", "score"),
+            needs=("correction", "category", "up", "down", "score", "better", "worse"),
             metrics=(Metric("correct", binary=True), Metric("nll", higher_is_better=False)),
             memory_bytes=2 << 30,
         )
@@ -67,10 +67,34 @@ class Sbert:
 
     def judge(self, model: Path, dataset: Labelled, device: str) -> Judged:
         """Whether each answer agrees with what was said, and how unlikely the model thought that."""
-        from plugins.workloads.sbert.model_folder import Model
+        from plugins.workloads.sbert.encoder import open_encoder
+        from plugins.workloads.sbert.model_folder import Model, embeddings_of, has_head
 
+        if (model / "modules.json").is_file() and not has_head(model):  # a base model: it costs time and names nothing
+            embeddings_of(open_encoder(model, device), dataset.inputs, device)
+            return self.baseline(dataset)
         loaded = Model.load(model, device)
         return judged(dataset, loaded.chances(dataset.inputs), loaded.head.classes)
+
+    def baseline(self, dataset: Labelled) -> Judged:
+        """What one gets who always says the commonest label, and is as sure of each as it is common."""
+        labels = np.array(dataset.labels, np.str_)
+        classes, counts = np.unique(labels[dataset.right] if dataset.right.any() else labels, return_counts=True)
+        shares = np.log(counts / max(1, counts.sum()))
+        return judged(dataset, np.tile(shares, (len(dataset), 1)), classes.tolist())
+
+    def embed(self, model: Path, inputs: Sequence[str], device: str) -> NDArray[np.float32]:
+        """As the model reads them: (inputs, size). Also of a base model, which has no head."""
+        from plugins.workloads.sbert.encoder import open_encoder
+        from plugins.workloads.sbert.model_folder import embeddings_of, reading_of
+
+        return embeddings_of(open_encoder(model, device), inputs, device, reading_of(model))
+
+    def embedding_fingerprint(self, model: Path) -> str:
+        """Of all that its embeddings hang on."""
+        from plugins.workloads.sbert.fingerprint import embedding_fingerprint
+
+        return embedding_fingerprint(model)
 
     def predict(self, model: Path, inputs: Sequence[Any], device: str) -> list[str]:
         """A label for each input."""

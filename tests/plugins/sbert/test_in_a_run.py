@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from components.embeddings import EmbeddingGenerator
 from daemon.night_settings import WorkloadSettings
+from plugins.workloads.sbert.fingerprint import embedding_fingerprint
 from plugins.workloads.sbert.model_folder import Model
 from tests.run_world import Config, World
 from tests.sbert_world import small_model
@@ -35,4 +35,4 @@ def test_a_batch_becomes_a_model_that_answers(world):
     assert {"out 7", "out 8", "out 9"} <= set(model.head.classes)
     assert (folder / "adaptd-manifest.json").is_file()
     info = yaml.safe_load((folder / "training_info.yaml").read_text())
-    assert info["embedding_fingerprint"] == EmbeddingGenerator(str(folder)).fingerprint
+    assert info["embedding_fingerprint"] == embedding_fingerprint(folder)

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from components.bad_input import BadInput
-from components.embeddings import EmbeddingGenerator
+from plugins.workloads.sbert.fingerprint import embedding_fingerprint
 from plugins.workloads.sbert.labels import Labelled
 from plugins.workloads.sbert.model_folder import Head, Model, as_yaml
 from plugins.workloads.sbert.settings import OBJECTIVES, SbertSettings
@@ -70,7 +70,7 @@ def test_plain_sentence_transformers_loads_the_folder(taught):
 def test_nothing_in_the_folder_is_a_pickle(taught):
     """Weights are safetensors."""
     suffixes = {path.suffix for path in (taught / "out").rglob("*") if path.is_file()}
-    assert suffixes <= {".json", ".safetensors", ".yaml", ".txt"}
+    assert suffixes <= {".json", ".safetensors", ".yaml", ".txt", ".md"}
 
 
 def test_training_info_has_the_documents_fields(taught):
@@ -83,15 +83,66 @@ def test_training_info_has_the_documents_fields(taught):
     assert (info["epochs"], info["batch_size"], info["learning_rate"]) == (12, 16, 0.002)
 
 
-def test_the_fingerprint_is_that_of_the_embeddings(taught, tmp_path):
-    """It changes with the model, and not with what others put beside it."""
-    info = yaml.safe_load((taught / "out/training_info.yaml").read_text())
-    assert info["embedding_fingerprint"] == EmbeddingGenerator(str(taught / "out")).fingerprint
-    copy = tmp_path / "copy"
-    shutil.copytree(taught / "out", copy)
-    (copy / "adaptd-manifest.json").write_text("{}")
-    assert EmbeddingGenerator(str(copy)).fingerprint == info["embedding_fingerprint"]
-    assert EmbeddingGenerator(str(small_model())).fingerprint != info["embedding_fingerprint"]
+def changed_in(taught, folder, change):
+    """The fingerprint of a copy in which something is otherwise."""
+    shutil.copytree(taught / "out", folder)
+    change(folder)
+    return embedding_fingerprint(folder)
+
+
+def edited(name, **values):
+    def change(folder):
+        (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | values))
+
+    return change
+
+
+def test_the_fingerprint_stands_beside_the_embeddings(taught):
+    """In what adaptd reads, in what the document has, and in the card for people."""
+    told = embedding_fingerprint(taught / "out")
+    assert json.loads((taught / "out/embeddings.json").read_text()) == {"fingerprint": told, "dimension": 32}
+    assert yaml.safe_load((taught / "out/training_info.yaml").read_text())["embedding_fingerprint"] == told
+    assert told in (taught / "out/README.md").read_text()
+    assert embedding_fingerprint(small_model()) != told
+
+
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [
+        (lambda folder: (folder / "card.json").write_text("{}"), True),
+        (edited("head/config.json", classes=["other"]), True),
+        (edited("config.json", transformers_version="0"), True),
+        (edited("tokenizer.json", truncation=None, padding={"strategy": "BatchLongest"}), True),
+        (edited("head/config.json", preprocess="tweets"), False),
+        (edited("sentence_bert_config.json", max_seq_length=9), False),
+        (edited("1_Pooling/config.json", pooling_mode="cls"), False),
+        (edited("tokenizer.json", normalizer=None), False),
+        (lambda folder: (folder / "modules.json").write_text("[]"), False),
+        (lambda folder: shutil.copyfile(small_model() / "model.safetensors", folder / "model.safetensors"), False),
+    ],
+)
+def test_the_fingerprint_changes_with_the_embeddings_alone(change, alike, taught, tmp_path):
+    """Weights, words, pooling, length and reading count; the head, libraries and what lies beside do not."""
+    assert (changed_in(taught, tmp_path / "copy", change) == embedding_fingerprint(taught / "out")) == alike
+
+
+def test_a_base_model_without_a_head_is_judged_as_who_says_the_commonest(taught):
+    """So that a first model can be promoted above it; and it embeds as the library does."""
+    rows = [{"input": "a", "correction": label} for label in ("parcel", "parcel", "login")]
+    workload = Sbert(SbertSettings())
+    found = workload.judge(small_model(), workload.examples(pool_of(rows)), "cpu")
+    assert found.per_example["correct"].tolist() == [1, 1, 0]
+    assert found.per_example["nll"] == pytest.approx(-np.log([2 / 3, 2 / 3, 1 / 3]))
+    assert workload.baseline(workload.examples(pool_of([]))).overall == {}
+
+
+def test_it_embeds_as_plain_sentence_transformers_does(taught):
+    """Also a text that is longer than what was learnt from."""
+    from sentence_transformers import SentenceTransformer
+
+    texts = [*UNSEEN, "where is my parcel " * 9]
+    plain = SentenceTransformer(str(taught / "out"), device="cpu").encode(texts, show_progress_bar=False)
+    assert Sbert(SbertSettings()).embed(taught / "out", texts, "cpu") == pytest.approx(plain, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +157,11 @@ def test_the_fingerprint_is_that_of_the_embeddings(taught, tmp_path):
         ({"score": 70}, "parcel", True),
         ({"score": 39.9}, "parcel", False),
         ({"score": 10, "thumb": "up"}, "parcel", False),
+        ({"verdict": "better", "compared_with": "login"}, "parcel", True),
+        ({"verdict": "worse", "compared_with": "login"}, "login", True),
+        ({"verdict": "worse", "compared_with": "login", "correction": "refund"}, "refund", True),
+        ({"verdict": "better", "compared_with": "login", "thumb": "down"}, "parcel", False),
+        ({"output": None, "chosen": "login", "rejected": "parcel"}, "login", True),
     ],
 )
 def test_each_feedback_teaches_what_it_says(said, label, right):
@@ -115,7 +171,13 @@ def test_each_feedback_teaches_what_it_says(said, label, right):
     assert (found.inputs, found.labels, found.right.tolist()) == (("a",), (label,), [right])
 
 
-@pytest.mark.parametrize("said", [{}, {"score": 55}, {"category": "rude"}, {"comment": "hm"}, {"output": " "}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({}, {"score": 55}, {"category": "rude"}, {"comment": "hm"}, {"output": " "}),
+        *({"verdict": "tie", "compared_with": "login"}, {"verdict": "better"}),
+    ],
+)
 def test_what_says_nothing_of_the_label_teaches_nothing(said):
     """A score between the two limits, a category that is no class, an output without a word."""
     assert len(Sbert(SbertSettings()).examples(pool_of([{"input": "a", "output": "parcel"} | said]))) == 0
