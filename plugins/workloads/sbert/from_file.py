@@ -25,7 +25,7 @@ from plugins.workloads.sbert.labels import Labelled
 from plugins.workloads.sbert.model_folder import INFO, Model, has_head
 from plugins.workloads.sbert.settings import SbertSettings
 from plugins.workloads.sbert.training import train_model
-from plugins.workloads.sbert.tweets import counted
+from components.tweets import counted
 
 if TYPE_CHECKING:
     import argparse
