@@ -23,10 +23,10 @@ NAMED_BY_THE_DOCUMENTS = {
     "embeddings", "hard_negative_miner", "hyperparameter_optimizer", "performance_tracker", "preference_learner",
     "quality_gates", "reward_calculator_enhanced", "similarity_metrics", "text_metrics",
 }  # fmt: skip
-NO_TECHNIQUE = {"bad_input", "example_fields"}  # what all of them share: an error, a way to read an example
+NO_TECHNIQUE = {"bad_input", "charts", "example_fields"}  # what all share: an error, a look, a way to read an example
 HEAVY = {
-    "datasets", "nltk", "optuna", "pandas", "peft", "rapidfuzz", "rouge_score", "scipy", "sentence_transformers",
-    "sklearn", "torch", "transformers", "trl",
+    "datasets", "matplotlib", "nltk", "optuna", "pandas", "peft", "rapidfuzz", "rouge_score", "scipy",
+    "sentence_transformers", "sklearn", "torch", "transformers", "trl",
 }  # fmt: skip
 WIDTH = 80
 EXAMINE = """
