@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from components.bad_input import BadInput, one_number, whole_number
 
 NEIGHBOURS = 10
-PASSED_ON = 0.8  # the rest is kept of what the labels say
+PASSED_ON = 0.2  # the rest stays as the labels say; on Davidson .2 has the best macro-F1 of .2, .5, .8 and .95
 _TURNS, _SETTLED = 60, 1e-4
 _AT_ONCE = 512
 
@@ -63,7 +63,7 @@ def neighbour_graph(vectors: Vectors, neighbours: int = NEIGHBOURS) -> Any:
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     count = min(whole_number("neighbours", neighbours, low=1), len(rows) - 1)
     near, values = _nearest(rows, count)
-    starts = np.arange(0, len(rows) * count + 1, max(1, count))[: len(rows) + 1]
+    starts = np.arange(len(rows) + 1) * count
     one_way = sparse.csr_array((values.ravel(), near.ravel(), starts), shape=(len(rows), len(rows)))
     both = one_way.maximum(one_way.T)
     scale = 1 / np.sqrt(np.maximum(both.sum(axis=1), 1e-12))

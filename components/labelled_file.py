@@ -81,24 +81,29 @@ def _column(row: Mapping[str, Any], wanted: str | None, usual: Sequence[str], op
     for name in usual if wanted is None else (wanted,):
         if name in row:
             return name
-    found = ", ".join(str(name) for name in row if name is not None)
+    found = ", ".join(map(str, row))
     raise BadInput(option, wanted or f"none of {', '.join(usual)}", f"one of the columns of the file: {found}")
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    data = _bytes(path)
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         text = data.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise BadInput("--data", str(path), "a CSV file with a header, or JSON lines") from None
     except UnicodeDecodeError as error:
         place = f"line {data.count(10, 0, error.start) + 1}: byte 0x{data[error.start]:02x}"
         step = f"Convert it: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
         raise BadInput("--data", str(path), f"a file in UTF-8 ({place} is none)", step) from None
+    yield from _json_lines(path, text) if text.lstrip()[:1] == "{" else _csv_rows(path, text)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except FileNotFoundError:
+        raise BadInput("--data", str(path), "a CSV file with a header, or JSON lines") from None
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput("--data", str(path), f"a file that can be read ({error})") from None
-    yield from _json_lines(path, text) if text.lstrip()[:1] == "{" else _csv_rows(path, text)
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[Mapping[str, Any]]:

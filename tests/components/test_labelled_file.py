@@ -30,9 +30,9 @@ def test_the_documents_file_is_known_by_its_columns(tmp_path):
 
 def test_other_columns_are_named(tmp_path):
     """And rows without a text or a label are left out, which is said."""
-    (tmp_path / "a.csv").write_text("body,topic\none,x\n,y\nthree,\n")
+    (tmp_path / "a.csv").write_text("body,topic\none,x\n,y\nthree,\n   ,z\n")
     found = read_file(tmp_path / "a.csv", "body", "topic")
-    assert (found.texts, found.notes) == (("one",), ("2 rows without a text or a label are left out",))
+    assert (found.texts, found.notes) == (("one",), ("3 rows without a text or a label left out",))
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,12 @@ def test_other_columns_are_named(tmp_path):
         ),
         (b"text,label\na,b\n", ("x", None), "--text-column: found 'x', expected one of the columns of the file: text"),
         (b"text,topic\na,b\n", (), "--label-column: found 'none of label, class, category'"),
-        (b"text,label\n\xff,b\n", (), "expected a file in UTF-8 that can be read"),
-        (b"\x1f\x8bnothing", (), "expected a file in UTF-8 that can be read"),
+        (
+            b"text,label\na,b\ncaf\xe9,b\n",
+            (),
+            r"expected a file in UTF-8 \(line 3: byte 0xe9 is none\)\. Convert it: iconv -f latin1 -t utf-8 a.csv >",
+        ),
+        (b"\x1f\x8bnothing", (), r"expected a file that can be read \(Compressed file ended"),
         (b'{"text": "a", "label": 1}\n{"text"\n', (), r"--data a.csv, line 2: found '.*, expected a JSON object \("),
         (b'{"text": "a", "label": 1}\n[1]\n', (), r"--data a.csv, line 2: found '\[1\]', expected a JSON object\."),
     ],
@@ -61,3 +65,17 @@ def test_what_cannot_be_read_is_told(content, columns, told, tmp_path):
         (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(BadInput, match=told):
         read_file(tmp_path / "a.csv", *columns)
+
+
+def test_a_text_may_be_longer_than_csv_allows(tmp_path):
+    """And the module's limit is as it was afterwards."""
+    before = csv.field_size_limit()
+    (tmp_path / "a.csv").write_text(f"text,label\n{'word ' * 100_000},x\n")
+    assert len(read_file(tmp_path / "a.csv").texts[0]) == 500_000
+    assert csv.field_size_limit() == before
+
+
+def test_classes_are_counted(tmp_path):
+    """Spaces around a label are none of it."""
+    (tmp_path / "a.csv").write_text("text,label\na,x\nb, x\nc,y\n")
+    assert read_file(tmp_path / "a.csv").counts() == {"x": 2, "y": 1}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.bad_input import BadInput
-from plugins.workloads.sbert.labelled_file import LabelledFile, few_of, folds_of, split_of
+from plugins.workloads.sbert.labelled_file import LabelledFile, split_of
 
 
 def many(rows=1000):
