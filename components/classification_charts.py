@@ -92,7 +92,7 @@ def _panel(axes: Axes, name: str, places: NDArray[np.float64], labels: NDArray[A
 
 def _short(name: object) -> str:
     told = str(name)
-    return told if len(told) <= _NAME else f"{told[: _NAME - 1]}…"
+    return told if len(told) <= _NAME else f"{told[: _NAME - 10]}…{told[-9:]}"  # names often differ at their ends
 
 
 def _most_confused(names: list[str], counts: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:

@@ -67,9 +67,8 @@ class Seen:
     def figures(self) -> dict[str, float]:
         """One number for each measure; those of the documents."""
         told = {name: float(column.mean()) for name, column in self.columns().items()}
-        told |= {
-            f"{way}_macro_f1": separation.macro_f1(self.truth, getattr(self, way)) for way in ("knn", "regression")
-        }
+        for way, answers in (("knn", self.knn), ("regression", self.regression)):
+            told[f"{way}_macro_f1"] = separation.macro_f1(self.truth, answers)
         return told | {"balanced_purity": self.balanced_purity, "cluster_silhouette": self.cluster_silhouette}
 
     def columns(self) -> dict[str, Floats]:

@@ -1,4 +1,4 @@
-"""This file knows how embedding models are compared on a file of labelled texts: which texts, how each is asked, what is told.
+"""This file knows how embedding models are compared on a file of labelled texts: which texts, and what is told.
 
 It needs neither a configuration nor the log. Models are folders, `base` for all-MiniLM-L6-v2, or `hashing`.
 """
@@ -67,12 +67,19 @@ def compare(asked: Asked, say: Callable[[str], None]) -> dict[str, Any]:
         "texts": len(sample.texts),
         "classes": _counts(sample.labels),
         "clusters": asked.clusters,
-        "notes": sample.notes,
+        "notes": [*sample.notes, *_tuned(asked.models)],
         "models": models,
         "bag_of_words": _bag_of_words(sample, asked.seed),
         "pairs": _pairs(asked.models, seen),
         "pictures": [] if asked.png is None else _drawn(asked, vectors, sample.labels),
     }
+
+
+def _tuned(models: Sequence[str]) -> list[str]:
+    """What a fine-tuned model is not to be believed about itself."""
+    tuned = [name for name in models if (Path(name) / "training_info.yaml").is_file()]
+    said = "was fine-tuned: on texts that it learnt from, it looks better than it is"
+    return [f"{name} {said}" for name in tuned]
 
 
 # Before any model is asked
@@ -203,6 +210,6 @@ def _drawn(asked: Asked, vectors: Sequence[NDArray[np.float32]], labels: NDArray
     asked.png.mkdir(parents=True, exist_ok=True)
     rows = same_of_each(labels, _MOST_ON_A_MAP, np.random.default_rng([asked.seed, 5]))
     maps = {name: flat_map(one[rows], asked.seed) for name, one in zip(asked.models, vectors, strict=True)}
-    path = asked.png / "embeddings.png"
-    draw_maps(path, maps, labels[rows], f"{len(rows):,} texts, as many of each class as there are")
+    path, most = asked.png / "embeddings.png", max(_counts(labels[rows]).values())
+    draw_maps(path, maps, labels[rows], f"{len(rows):,} texts, at most {most:,} of each class")
     return [str(path)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from adaptd.errors import AdaptdError
@@ -90,7 +91,8 @@ def _asked(options: argparse.Namespace) -> Any:
 
 
 def _lines(found: Mapping[str, Any]) -> Iterable[str]:
-    yield from found["notes"]
+    for note in found["notes"]:
+        yield from textwrap.wrap(note, 80, subsequent_indent="  ")
     counts = ", ".join(f"{count} {name}" for name, count in list(found["classes"].items())[:6])
     more = len(found["classes"]) - 6
     yield f"{found['texts']} texts: {counts}{f', {more} more classes' if more > 0 else ''}"
@@ -109,13 +111,14 @@ def _letter(number: int) -> str:
 
 
 def _table(found: Mapping[str, Any], letters: Mapping[str, str]) -> Iterable[str]:
-    yield f"{'':<6}{'numbers':>7}{'texts':>8}{'purity of':>14}{'silhouette of':>17}{'k-NN':>14}{'regression':>14}"
-    heads = f"{'/s':>8}{found['clusters']:>3} clusters{'classes clusters':>19}"
-    yield f"{'':<6}{'':>7}{heads[:22]:<22}{heads[22:]:<17}{'acc.':>8}{'F1':>6}{'acc.':>8}{'F1':>6}".rstrip()
+    clusters = f"{found['clusters']} clusters"
+    yield f"{'':<21}{'purity of':>14}{'silhouette of':>17}{'k-NN':>14}{'regression':>14}"
+    heads = f"{'':<5}{'numbers':>8}{'texts/s':>8}{clusters:>14}{'classes':>8}{'clusters':>9}"
+    yield f"{heads}{'acc.':>8}{'F1':>6}{'acc.':>8}{'F1':>6}"
     for one in found["models"]:
         speed = f"{one['texts_per_second']:,.0f}"
         yield (
-            f"{letters[one['name']]:<6}{one['dimension']:>7}{speed:>8}{one['purity']:>7.3f}{one['balanced_purity']:>7.3f}"
+            f"{letters[one['name']]:<5}{one['dimension']:>8}{speed:>8}{one['purity']:>7.3f}{one['balanced_purity']:>7.3f}"
             f"{one['silhouette']:>8.3f}{one['cluster_silhouette']:>9.3f}{_two(one, 'knn')}{_two(one, 'regression')}"
         )
     words = found["bag_of_words"]
@@ -132,7 +135,8 @@ def _pairs(pairs: Iterable[Mapping[str, Any]], letters: Mapping[str, str]) -> It
     yield "gained, with intervals that hold for all together at 95% (* beyond chance)"
     names = {"purity": "purity", "silhouette": "silhouette", "knn": "k-NN", "regression": "regression"}
     for one in pairs:
-        yield f"{letters[one['from']]} → {letters[one['to']]}, which share {one['neighbours_shared']:.0%} of ten neighbours"
+        shared = f"{one['neighbours_shared']:.0%} of ten neighbours"
+        yield f"{letters[one['from']]} → {letters[one['to']]}, which share {shared}"
         for key, name in names.items():
             moved = one[key]
             star = " *" if moved["beyond_chance"] else ""

@@ -53,7 +53,8 @@ def draw_folds(folder: Path, confusion: Mapping[str, Any], folds: int) -> list[s
 def _confusion(folder: Path, name: str, way: str, found: Mapping[str, Any]) -> str:
     path = folder / f"confusion-{name}.png"
     table = found["confusion"]
-    below = f"{int(np.sum(table['counts'])):,} test texts; accuracy {found['accuracy']:.3f}, F1 {found['macro_f1']:.3f}"
+    reached = f"accuracy {found['accuracy']:.3f}, macro-F1 {found['macro_f1']:.3f}"
+    below = f"{int(np.sum(table['counts'])):,} test texts; {reached}"
     draw_confusion(path, table["classes"], table["counts"], f"{name.capitalize()}, {way}", below)
     return str(path)
 
@@ -61,5 +62,6 @@ def _confusion(folder: Path, name: str, way: str, found: Mapping[str, Any]) -> s
 def _map(folder: Path, vectors: tuple[Any, Any], rows: Any, truth: Any, seed: int) -> str:
     path = folder / "map.png"
     maps = {name: flat_map(one[rows], seed) for name, one in zip(("before", "after"), vectors, strict=True)}
-    draw_maps(path, maps, truth[rows], f"{len(rows):,} test texts, as many of each class as there are")
+    most = int(np.unique(truth[rows], return_counts=True)[1].max())
+    draw_maps(path, maps, truth[rows], f"{len(rows):,} test texts, at most {most:,} of each class")
     return str(path)

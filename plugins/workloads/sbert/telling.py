@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ _MOST_CLASSES = 20  # that are told; of more, those with the lowest F1
 
 def told_model(document: Mapping[str, Any]) -> Iterable[str]:
     """Of one model."""
-    yield from document["notes"]
+    yield from _notes(document)
     rows = document["rows"]
     yield f"{rows['train']} texts to learn from, {rows['validate']} to validate, {rows['test']} to test on"
     if document["trained"]:
@@ -40,7 +41,7 @@ def told_model(document: Mapping[str, Any]) -> Iterable[str]:
 
 def told_folds(document: Mapping[str, Any]) -> Iterable[str]:
     """Of a model for each fold."""
-    yield from document["notes"]
+    yield from _notes(document)
     folds = document["folds"]
     yield f"{len(folds)} folds in {document['model']}, each tested on what its model has not seen:"
     for one in folds:
@@ -59,6 +60,11 @@ def told_folds(document: Mapping[str, Any]) -> Iterable[str]:
             yield f"  {PLACES[place]:<36}{_mean(found[place]):>20}"
     yield from _gains(document["gained"], "over the folds")
     yield from (f"drawn: {path}" for path in document.get("pictures", ()))
+
+
+def _notes(document: Mapping[str, Any]) -> Iterable[str]:
+    for note in document["notes"]:
+        yield from textwrap.wrap(note, 80, subsequent_indent="  ")
 
 
 def _mean(one: Mapping[str, float]) -> str:
