@@ -22,6 +22,7 @@ MOST_CLASSES = 16  # in a picture; the others are counted together
 _CELL, _LEAST_SIDE = 0.72, 2.6  # inches
 _DARK = 0.55  # from this share on, a cell is written on in white
 _NAME = 24  # characters of a class's name
+_MANY = 500  # texts, from which on their marks are smaller
 _PANEL, _LEGEND_ROW = 3.9, 0.24  # inches
 OTHERS = "all others"
 
@@ -57,7 +58,7 @@ def draw_maps(path: Path, maps: Mapping[str, NDArray[np.float64]], labels: NDArr
     in_a_row = max(1, int(columns * _PANEL * 11 / (max(len(_short(name)) for name in names) + 6)))
     legend = _LEGEND_ROW * -(-len(names) // in_a_row)
     with picture(path, width=columns * _PANEL, height=rows * (_PANEL + 0.2) + legend + 0.5) as figure:
-        figure.suptitle(title, x=0.02, ha="left", fontsize=11, fontweight="bold")
+        figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
         panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
         for axes, (name, places) in zip(panels, maps.items(), strict=False):
             _panel(axes, name, places, labels, names)
@@ -79,7 +80,15 @@ def _panel(axes: Axes, name: str, places: NDArray[np.float64], labels: NDArray[A
     for number, label in enumerate(names):
         rows = labels == label
         across, up = places[rows].T
-        axes.scatter(across, up, s=9, alpha=0.75, linewidths=0, label=str(label), **look_of(number))
+        axes.scatter(
+            across,
+            up,
+            s=9 if len(labels) > _MANY else 16,
+            alpha=0.75,
+            linewidths=0,
+            label=str(label),
+            **look_of(number),
+        )
     axes.set_title(name, fontsize=9, fontweight="normal", pad=6)
     axes.set_xticks([])
     axes.set_yticks([])

@@ -29,6 +29,7 @@ TEXT_COLUMNS = ("text", "tweet", "sentence", "input")
 LABEL_COLUMNS = ("label", "class", "category")
 DAVIDSON = {"0": "hate_speech", "1": "offensive_language", "2": "neither"}  # what the document's data means by numbers
 _COUNTS = {"hate_speech", "offensive_language", "neither"}  # columns by which that file is known
+_WIDE = (b"\xff\xfe", b"\xfe\xff")  # how files in UTF-16 begin
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,8 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = f"line {data.count(10, 0, error.start) + 1}: byte 0x{data[error.start]:02x}"
-        step = f"Convert it: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
+        kind = "utf-16" if data[:2] in _WIDE else "latin1"
+        step = f"Convert it: iconv -f {kind} -t utf-8 {path.name} > utf8-{path.name}"
         raise BadInput("--data", str(path), f"a file in UTF-8 ({place} is none)", step) from None
     yield from _json_lines(path, text) if text.lstrip()[:1] == "{" else _csv_rows(path, text)
 

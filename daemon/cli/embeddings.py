@@ -23,13 +23,13 @@ class NotCompared(AdaptdError):
 def add_embeddings(parser: argparse.ArgumentParser) -> None:
     """The options of `embeddings` and of the verb below it."""
     parser.epilog = (
-        "examples:\n  adaptd embeddings compare --models base models/fine_tuned --data tweets.csv\n"
-        "  adaptd embeddings compare --models base models/ft1 models/ft2 --n-clusters 12 --png pictures"
+        "examples:\n  adaptd embeddings compare --data tweets.csv --models base models/ft1\n"
+        "  adaptd embeddings compare --models base models/ft1 models/ft2 --png pictures"
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True, dest="verb")
     compare = verbs.add_parser("compare", help="which model keeps the classes of a file apart better, and how fast")
     compare.epilog = (
-        "examples:\n  adaptd embeddings compare --models base models/fine_tuned --data tweets.csv\n"
+        "examples:\n  adaptd embeddings compare --data tweets.csv --models base models/ft1\n"
         "  adaptd embeddings compare --sample-size 3000 --n-clusters 12 --json\n\n"
         "Needs the extra `sbert` and no configuration. Texts that are equal are asked once.\n"
         "A model that has learnt from these labels looks better than it is: give the file\n"

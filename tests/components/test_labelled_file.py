@@ -54,6 +54,7 @@ def test_other_columns_are_named(tmp_path):
             (),
             r"expected a file in UTF-8 \(line 3: byte 0xe9 is none\)\. Convert it: iconv -f latin1 -t utf-8 a.csv >",
         ),
+        ("text,label\na,b\n".encode("utf-16"), (), "Convert it: iconv -f utf-16 -t utf-8 a.csv"),
         (b"\x1f\x8bnothing", (), r"expected a file that can be read \(Compressed file ended"),
         (b'{"text": "a", "label": 1}\n{"text"\n', (), r"--data a.csv, line 2: found '.*, expected a JSON object \("),
         (b'{"text": "a", "label": 1}\n[1]\n', (), r"--data a.csv, line 2: found '\[1\]', expected a JSON object\."),

@@ -84,7 +84,7 @@ def trained(work: Work, learn: Rows, validate: Rows, output: Path, told: Mapping
     beside = output.with_name(output.name + ".unfinished")
     made = beside / "out"
     shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
+    _make(made, output)
     done = train_model(_job(work, learn, validate, beside))
     if done.state != "finished":
         raise BadInput("training", done.problem, "one that stays healthy", "Try a lower --learning-rate.")
@@ -94,6 +94,15 @@ def trained(work: Work, learn: Rows, validate: Rows, output: Path, told: Mapping
     _put(made, output)
     shutil.rmtree(beside)
     return dict(done.metrics)
+
+
+def _make(made: Path, output: Path) -> None:
+    """Before anything is trained: what cannot be written is told by the name that was given."""
+    try:
+        made.mkdir(parents=True)
+    except OSError as error:
+        found = f"{output} ({error.strerror})"
+        raise BadInput("--output", found, "a place that can be written", "Name another folder.") from None
 
 
 def check_output(output: Path) -> None:

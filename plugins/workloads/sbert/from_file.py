@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from components.bad_input import BadInput, one_of
+from components.embeddings import EmbeddingGenerator
 from components.labelled_file import LabelledFile, read_file
 from components.tweets import counted
 from plugins.workloads.sbert.encoder import base_folder
@@ -34,6 +35,8 @@ def from_file(options: argparse.Namespace, table: Mapping[str, Any], desk: Desk)
 
     _check_options(options)
     settings = _settings(table)
+    if not options.evaluate_only or options.compare or options.png or options.few_labels:
+        EmbeddingGenerator(str(base_folder(folder_of(options.base_model))))  # refuses what is none
     file = read_file(Path(options.data), options.text_column, options.label_column)
     if len(file.counts()) < 2:
         told = f"{len(file)} rows that are all {file.labels[0]!r}"
@@ -49,6 +52,8 @@ def _check_options(options: argparse.Namespace) -> None:
             if getattr(options, name) is not None:
                 told = f"--folds with --{name.replace('_', '-')}"
                 raise BadInput("options", told, "one of them", "Folds train a model each, and measure it.")
+    if options.few_labels is not None and not 0 < options.few_labels < 1:
+        raise BadInput("--few-labels", options.few_labels, "a share above 0 and below 1")
     if options.png:
         from plugins.workloads.sbert.pictures import ready_to_draw
 
@@ -96,7 +101,6 @@ def _of_one(work: Work) -> dict[str, Any]:
         output, done = Path(options.evaluate_only), {}
         work = work.read_as(output)
         notes = [*notes_of(work), *_seen_before(output, told["split"])]
-        base_folder(folder_of(options.base_model))
     else:
         output, notes = Path(options.output), notes_of(work)
         check_output(output)
@@ -146,6 +150,8 @@ def _results(work: Work, split: Split, output: Path) -> tuple[dict[str, Any], li
         results["base"] = measured(before[0], seen, before[1], truth, seed=options.seed)
     results["bag of words"] = bag_of_words(work.texts(known), seen, work.texts(asked), truth)
     drawn: list[str] = []
+    if options.few_labels is not None and not 0 < options.few_labels < 1:
+        raise BadInput("--few-labels", options.few_labels, "a share above 0 and below 1")
     if options.png:
         from plugins.workloads.sbert.pictures import draw_all
 

@@ -229,6 +229,8 @@ def test_config_toml_says_what_no_option_says(folder, capsys, monkeypatch):
         (["--output", "."], "--output: found '.', expected a model of sbert, which is replaced, or nothing. Name"),
         (["--learning-rate", "0"], "learning_rate: found 0.0, expected a number above 0."),
         (["--folds", "3", "--few-labels"], "options: found '--folds with --few-labels', expected one of them. Folds"),
+        (["--few-labels", "1"], "--few-labels: found 1.0, expected a share above 0 and below 1."),
+        (["--output", "questions.csv/m"], "--output: found 'questions.csv/m (Not a directory)', expected a place that"),
         (["--folds", "1"], "--folds: found 1, expected a whole number of at least 2."),
         (["--png", "questions.csv"], "--png: found 'questions.csv', expected a folder, or nothing yet."),
         (["--test-size", "0.9", "--val-size", "0.2"], "--test-size and --val-size: found (0.9, 0.2), expected shares"),
@@ -242,6 +244,7 @@ def test_what_cannot_be_done_is_told_in_a_line(words, told, folder, capsys):
     assert err.startswith("adaptd: train sbert: ")
     assert told in " ".join(err.split())
     assert "Traceback" not in err
+    assert [path.name for path in folder.iterdir()] == ["questions.csv"]
 
 
 def test_settings_of_a_wrong_kind_are_told(folder, capsys):
