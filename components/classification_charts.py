@@ -22,6 +22,7 @@ MOST_CLASSES = 16  # in a picture; the others are counted together
 _CELL, _LEAST_SIDE = 0.72, 2.6  # inches
 _DARK = 0.55  # from this share on, a cell is written on in white
 _NAME = 24  # characters of a class's name
+_ZEROS_TOLD = 6  # classes, up to which a cell without an answer says so
 _MANY = 500  # texts, from which on their marks are smaller
 _PANEL, _LEGEND_ROW = 3.9, 0.24  # inches
 OTHERS = "all others"
@@ -39,7 +40,8 @@ def draw_confusion(path: Path, classes: Sequence[str], counts: ArrayLike, title:
         share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
         axes.imshow(share, cmap=SHADES, vmin=0, vmax=1)
         for row, column in np.ndindex(table.shape):
-            _cell(axes, row, column, int(table[row, column]), float(share[row, column]))
+            if table[row, column] or len(names) <= _ZEROS_TOLD:
+                _cell(axes, row, column, int(table[row, column]), float(share[row, column]))
         axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), names)
         axes.set_xlabel("answered")
@@ -52,10 +54,11 @@ def draw_confusion(path: Path, classes: Sequence[str], counts: ArrayLike, title:
 
 def draw_maps(path: Path, maps: Mapping[str, NDArray[np.float64]], labels: NDArray[Any], title: str) -> None:
     """The same texts in each of the maps, beside each other; one legend for all."""
-    names = np.unique(labels).tolist()
+    labels, names = _most_frequent(labels)
     columns = min(len(maps), 3)
     rows = -(-len(maps) // columns)
-    in_a_row = max(1, int(columns * _PANEL * 11 / (max(len(_short(name)) for name in names) + 6)))
+    entry = 0.6 + 0.08 * max(len(_short(name)) for name in names)  # inches
+    in_a_row = max(1, int(columns * _PANEL / entry))
     legend = _LEGEND_ROW * -(-len(names) // in_a_row)
     with picture(path, width=columns * _PANEL, height=rows * (_PANEL + 0.2) + legend + 0.5) as figure:
         figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
@@ -63,7 +66,7 @@ def draw_maps(path: Path, maps: Mapping[str, NDArray[np.float64]], labels: NDArr
         for axes, (name, places) in zip(panels, maps.items(), strict=False):
             _panel(axes, name, places, labels, names)
         for axes in panels[len(maps) :]:
-            axes.set_visible(False)
+            axes.remove()
         handles, _ = panels[0].get_legend_handles_labels()
         shown = [_short(name) for name in names]
         figure.legend(handles, shown, loc="outside lower left", ncols=in_a_row, markerscale=2.2, fontsize=9)
@@ -77,18 +80,12 @@ def _cell(axes: Axes, row: int, column: int, count: int, share: float) -> None:
 
 def _panel(axes: Axes, name: str, places: NDArray[np.float64], labels: NDArray[Any], names: list[Any]) -> None:
     axes.grid(visible=False)
+    size = 9 if len(labels) > _MANY else 16
     for number, label in enumerate(names):
         rows = labels == label
         across, up = places[rows].T
-        axes.scatter(
-            across,
-            up,
-            s=9 if len(labels) > _MANY else 16,
-            alpha=0.75,
-            linewidths=0,
-            label=str(label),
-            **look_of(number),
-        )
+        look = look_of(number) if label != OTHERS else {"color": "#C4C4C4", "marker": "."}
+        axes.scatter(across, up, s=size, alpha=0.75, linewidths=0, label=str(label), **look)
     axes.set_title(name, fontsize=9, fontweight="normal", pad=6)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -102,6 +99,15 @@ def _panel(axes: Axes, name: str, places: NDArray[np.float64], labels: NDArray[A
 def _short(name: object) -> str:
     told = str(name)
     return told if len(told) <= _NAME else f"{told[: _NAME - 10]}…{told[-9:]}"  # names often differ at their ends
+
+
+def _most_frequent(labels: NDArray[Any]) -> tuple[NDArray[Any], list[str]]:
+    """The labels, of which rarer ones are together where there are many; and their names, those last."""
+    names, counts = np.unique(labels, return_counts=True)
+    if len(names) <= MOST_CLASSES:
+        return labels, names.tolist()
+    kept = sorted(names[np.argsort(-counts, kind="stable")[: MOST_CLASSES - 1]].tolist())
+    return np.where(np.isin(labels, kept), labels.astype(object), OTHERS), [*kept, OTHERS]
 
 
 def _most_confused(names: list[str], counts: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:

@@ -60,6 +60,17 @@ def test_of_many_classes_the_most_confused_are_drawn(tmp_path, drawn_texts):
     assert table[kept.index("intent 7"), kept.index("intent 9")] == 30
     charts.draw_confusion(tmp_path / "many.png", names, counts, "Many", "")
     assert max(size_of(tmp_path / "many.png")) < 20 * DOTS
+    assert "0" not in [text for text, _ in drawn_texts]
+    assert all(inside for _, inside in drawn_texts)
+
+
+def test_on_a_map_of_many_classes_the_rarest_are_together(tmp_path, drawn_texts):
+    """More marks than can be told apart say nothing."""
+    labels = np.array([f"class {number % 20}" for number in range(390)])  # ten of them are met once less
+    charts.draw_maps(tmp_path / "map.png", {"before": np.random.default_rng(1).standard_normal((390, 2))}, labels, "")
+    texts = {text for text, _ in drawn_texts}
+    assert len({text for text in texts if text.startswith("class ")}) == charts.MOST_CLASSES - 1
+    assert charts.OTHERS in texts
     assert all(inside for _, inside in drawn_texts)
 
 
