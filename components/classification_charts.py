@@ -55,7 +55,7 @@ def draw_confusion(path: Path, classes: Sequence[str], counts: ArrayLike, title:
 def draw_maps(path: Path, maps: Mapping[str, NDArray[np.float64]], labels: NDArray[Any], title: str) -> None:
     """The same texts in each of the maps, beside each other; one legend for all."""
     labels, names = _most_frequent(labels)
-    columns = min(len(maps), 3)
+    columns = 2 if len(maps) == 4 else min(len(maps), 3)
     rows = -(-len(maps) // columns)
     entry = 0.6 + 0.08 * max(len(_short(name)) for name in names)  # inches
     in_a_row = max(1, int(columns * _PANEL / entry))
