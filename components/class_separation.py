@@ -122,10 +122,15 @@ def silhouette(vectors: Vectors, labels: Labels, rng: np.random.Generator | None
     rows = np.arange(len(vectors))
     if len(rows) > _SILHOUETTE_ROWS:
         rows = (np.random.default_rng(0) if rng is None else rng).choice(rows, _SILHOUETTE_ROWS, replace=False)
-    _, codes, counts = np.unique(labels[rows], return_inverse=True, return_counts=True)
+    return float(silhouettes(vectors[rows], labels[rows]).mean())
+
+
+def silhouettes(vectors: Vectors, labels: Labels) -> NDArray[np.float64]:
+    """That of each row; 0 where its class has no other."""
+    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if len(counts) < 2:
         raise BadInput("labels", f"{len(counts)} class", "at least two")
-    unit = _unit(vectors[rows])
+    unit = _unit(vectors)
     sums = np.stack([unit[codes == code].sum(0) for code in range(len(counts))])  # (classes, size)
     apart = counts - unit @ sums.T  # (rows, classes): the sum of distances to each class
     every = np.arange(len(unit))
@@ -134,7 +139,7 @@ def silhouette(vectors: Vectors, labels: Labels, rng: np.random.Generator | None
     apart[every, codes] = np.inf
     nearest = apart.min(axis=1)
     score = (nearest - within) / np.maximum(np.maximum(nearest, within), 1e-12)
-    return float(np.where(counts[codes] > 1, score, 0.0).mean())
+    return np.where(counts[codes] > 1, score, 0.0)
 
 
 def interval_of_difference(

@@ -58,8 +58,8 @@ RECORDING = {"record-feedback", "feedback amend", "feedback retract", "forget", 
 RECORDING |= {f"golden {verb}" for verb in ("import", "freeze", "retire")}
 RECORDING |= {f"models {verb}" for verb in ("promote", "rollback", "pin", "unpin")}
 RECORDING |= {"tune", "train now", "pause", "resume", "cancel", "ask", "reindex"}
-WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check", "train sbert"}
-"""They work where there is no configuration yet; tests of the plugins read their JSON."""
+WITHOUT_A_PLACE = {"plugins list", "plugins show", "plugins check", "train sbert", "embeddings compare"}
+"""They work where there is no configuration yet; tests of the plugins and of the verb read their JSON."""
 OF_RUNS = {"runs show", "runs compare"}
 """They need runs; tests/test_cli_runs.py reads their JSON."""
 OF_MODELS = {"gate explain", *(f"models {verb}" for verb in ("show", "card", "diff", "path", "export"))}

@@ -37,6 +37,7 @@ VERBS = {
     "restore": ("daemon.cli.backing_up", "put a backup in place, and forget again who was forgotten"),
     "tune": ("daemon.cli.tuning", "search for better training settings of a workload"),
     "train": ("daemon.cli.nights", "train now, in or out of the window"),
+    "embeddings": ("daemon.cli.embeddings", "models of sentence embeddings beside each other: compare"),
     "pause": ("daemon.cli.nights", "train nothing for a time, or until told otherwise"),
     "resume": ("daemon.cli.nights", "end a pause"),
     "cancel": ("daemon.cli.nights", "end a run for good"),

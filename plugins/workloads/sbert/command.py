@@ -36,7 +36,9 @@ class SbertCommand:
         "examples:\n  adaptd train sbert --data tweets.csv --text-column tweet --label-column class\n"
         "  adaptd train sbert --data tweets.csv --balance-classes --epochs 6 --compare\n"
         "  adaptd train sbert --data tweets.csv --preset document --output models/ft1\n"
-        "  adaptd train sbert --data tweets.csv --evaluate-only models/fine_tuned\n\n"
+        "  adaptd train sbert --data tweets.csv --evaluate-only models/fine_tuned\n"
+        "  adaptd train sbert --data tweets.csv --compare --few-labels --png pictures\n"
+        "  adaptd train sbert --data tweets.csv --folds 5 --output models/folds\n\n"
         "Splits are stratified: 70% to learn from, 9% to validate, 21% to test on. Sizes\n"
         "that are given are shares of all rows. Interrupted, the same command goes on.\n"
         "What config.toml says to a workload with this plugin holds where no option says\n"
@@ -57,6 +59,14 @@ class SbertCommand:
         add("--no-preprocessing", action="store_true", help="read texts as they are; else tweets become words")
         add("--evaluate-only", metavar="FOLDER", help="train nothing, measure this model on the test texts")
         add("--compare", action="store_true", help="measure the base model too, and what was gained, with intervals")
+        self._add_measuring(parser)
+
+    def _add_measuring(self, parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
+        few = "a second training, on this share of the labels alone (0.05 without a number): what they spread to"
+        add("--few-labels", metavar="SHARE", type=float, nargs="?", const=0.05, help=few)
+        add("--folds", metavar="K", type=int, help="K models, each tested on the fold it has not seen, in --output")
+        add("--png", metavar="FOLDER", help="draw confusions, and a map of the test texts before and after")
 
     def _add_training(self, parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument
@@ -84,34 +94,9 @@ class SbertCommand:
 
     def lines(self, document: Mapping[str, Any]) -> Iterable[str]:
         """What was learnt from, what was reached, what was gained."""
-        yield from document["notes"]
-        rows = document["rows"]
-        yield f"{rows['train']} texts to learn from, {rows['validate']} to validate, {rows['test']} to test on"
-        if document["trained"]:
-            trained = document["trained"]
-            best = f", the best weights after {trained['best_step']:.0f}" if "best_step" in trained else ""
-            yield f"{trained['steps']:.0f} steps{best}"
-        yield f"model: {document['model']}"
-        yield ""
-        yield f"{'on the test texts':<36}{'accuracy':>10}{'macro-F1':>10}"
-        for name, one in document["results"].items():
-            yield from _ways(name, one)
-        for way, gains in document["gained"].items():
-            for name, one in gains.items():
-                inside = f"{one['gain']:+.3f}, 95% of {one['low']:+.3f} to {one['high']:+.3f}"
-                yield f"gained in {name} ({way}): {inside}"
+        from plugins.workloads.sbert.telling import told_folds, told_model
 
-
-def _ways(name: str, found: Mapping[str, Any]) -> Iterable[str]:
-    for way, one in found.items():
-        if isinstance(one, Mapping):
-            yield f"  {name + ', ' + way:<34}{one['accuracy']:>10.3f}{one['macro_f1']:>10.3f}"
-            if way == "head":
-                yield from (f"    F1 of {label:<28}{value:>20.3f}" for label, value in one["per_class"].items())
-    places = {key: one for key, one in found.items() if not isinstance(one, Mapping)}
-    if places:
-        told = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in places.items())
-        yield f"  {name}: {told}"
+        yield from told_folds(document) if "folds" in document else told_model(document)
 
 
 COMMAND = SbertCommand()

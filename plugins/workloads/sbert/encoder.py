@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from components.bad_input import BadInput
 from components.embeddings import EmbeddingGenerator, no_progress_bar
-from plugins.workloads.sbert.tweets import preprocessed
+from components.tweets import preprocessed
 
 if TYPE_CHECKING:
     import torch

@@ -61,19 +61,24 @@ def figures(truth: Labels, answers: Labels) -> dict[str, Any]:
     }
 
 
-def compared(
-    truth: Labels, before: Mapping[str, Any], after: Mapping[str, Any], *, seed: int = 0
-) -> dict[str, dict[str, Any]]:
-    """What each way of answering gained from one encoder to the other, with 95% intervals over the test texts."""
-    gains = {}
-    for way in ("knn", "regression"):
-        rng = np.random.default_rng([seed, 4])
-        inside = separation.interval_of_difference(truth, before[way]["answers"], after[way]["answers"], rng)
-        gains[way] = {
-            name: {"gain": after[way][name] - before[way][name], "low": low, "high": high}
-            for name, (low, high) in inside.items()
-        }
-    return gains
+def gains(truth: Labels, results: Mapping[str, Any], *, seed: int = 0) -> list[dict[str, Any]]:
+    """What the fine-tuned model gained on the base, way by way, and its head on a bag of words; with 95% intervals.
+
+    Pairs of answers to the same test texts are drawn again, 1,000 times.
+    """
+    pairs = [("base", way, way) for way in ("knn", "regression") if "base" in results]
+    pairs += [("bag of words", way, "head") for way in ("tfidf", "tfidf_balanced")]
+    return [_gain(truth, results, pair, np.random.default_rng([seed, 4])) for pair in pairs]
+
+
+def _gain(
+    truth: Labels, results: Mapping[str, Any], pair: tuple[str, str, str], rng: np.random.Generator
+) -> dict[str, Any]:
+    name, before, after = pair
+    first, second = results[name][before], results["fine-tuned"][after]
+    inside = separation.interval_of_difference(truth, first["answers"], second["answers"], rng)
+    told = {one: {"gain": second[one] - first[one], "low": low, "high": high} for one, (low, high) in inside.items()}
+    return {"from": f"{name}, {before}", "to": f"fine-tuned, {after}", **told}
 
 
 def without_answers(found: Any) -> Any:

@@ -1,79 +1,63 @@
-"""From a file of labelled texts to a measured model: what `adaptd train sbert` does.
-
-The model comes under its name when all of it is there; until then it grows in a folder beside, with the checkpoints
-from which the same command goes on. Nothing but a model of this workload is ever replaced.
-"""
+"""From a file of labelled texts to a measured model: what `adaptd train sbert` does."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
-from adaptd.plugin import Job
 from components.bad_input import BadInput, one_of
-from plugins.workloads.sbert.encoder import BASE_NAME, base_folder, embedded, open_encoder, precision_of, tokenised
-from plugins.workloads.sbert.evaluation import bag_of_words, compared, measured, without_answers
-from plugins.workloads.sbert.labelled_file import LabelledFile, Split, read_file, split_of
-from plugins.workloads.sbert.labels import Labelled
-from plugins.workloads.sbert.model_folder import INFO, Model, has_head
+from components.embeddings import EmbeddingGenerator
+from components.labelled_file import LabelledFile, read_file
+from components.tweets import counted
+from plugins.workloads.sbert.encoder import base_folder
+from plugins.workloads.sbert.evaluation import bag_of_words, gains, measured, without_answers
+from plugins.workloads.sbert.file_work import Work, check_output, folder_of, of_base, of_model, trained
+from plugins.workloads.sbert.labelled_file import Split, split_of
+from plugins.workloads.sbert.model_folder import INFO
 from plugins.workloads.sbert.settings import SbertSettings
-from plugins.workloads.sbert.training import train_model
-from plugins.workloads.sbert.tweets import counted
 
 if TYPE_CHECKING:
     import argparse
 
     from adaptd.plugin.command import Desk
 
-_TOLD_EVERY = 50  # steps
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """One call of the command."""
-
-    options: argparse.Namespace
-    settings: SbertSettings
-    desk: Desk
-    file: LabelledFile
-    split: Split
-
-    def texts(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> list[str]:
-        return [self.file.texts[row] for row in rows]
-
-    def labels(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        return np.array([self.file.labels[row] for row in rows], np.str_)
+_FEW = 3  # rows of a class that are fewer have none on some side
 
 
 def from_file(options: argparse.Namespace, table: Mapping[str, Any], desk: Desk) -> dict[str, Any]:
-    """Train and measure, or measure alone; what was found, as JSON can hold it."""
+    """Train and measure, or measure alone, or fold by fold; what was found, as JSON can hold it."""
+    from plugins.workloads.sbert.folding import in_folds
+
+    _check_options(options)
+    settings = _settings(table)
+    if not options.evaluate_only or options.compare or options.png or options.few_labels:
+        EmbeddingGenerator(str(base_folder(folder_of(options.base_model))))  # refuses what is none
     file = read_file(Path(options.data), options.text_column, options.label_column)
-    split = split_of(file, options.seed, options.test_size, options.val_size)
-    work = _Work(options, _settings(table), desk, file, split)
-    output = Path(options.evaluate_only or options.output)
-    trained = {} if options.evaluate_only else _train(work, output)
-    results, gained = _results(work, output)
-    return {
-        "model": str(output),
-        "notes": [*file.notes, *_preprocessing(work)],
-        "rows": {"train": len(split.train), "validate": len(split.validate), "test": len(split.test)},
-        "trained": trained,
-        "results": without_answers(results),
-        "gained": gained,
-    }
+    if len(file.counts()) < 2:
+        told = f"{len(file)} rows that are all {file.labels[0]!r}"
+        raise BadInput("--data", told, "at least two classes", "Is --label-column the right one?")
+    work = Work(options, settings, desk, file)
+    return in_folds(work, notes_of(work)) if options.folds else _of_one(work)
 
 
-def folder_of(given: str) -> Path | None:
-    """The folder of --base-model; None for the known name, whose package carries it."""
-    is_known = given.removeprefix("sentence-transformers/") == BASE_NAME and not Path(given).is_dir()
-    return None if is_known else Path(given)
+def _check_options(options: argparse.Namespace) -> None:
+    """Before anything is read: what cannot be had together, and what draws."""
+    if options.folds is not None:
+        for name in ("evaluate_only", "few_labels"):
+            if getattr(options, name) is not None:
+                told = f"--folds with --{name.replace('_', '-')}"
+                raise BadInput("options", told, "one of them", "Folds train a model each, and measure it.")
+    if options.few_labels is not None and not 0 < options.few_labels < 1:
+        raise BadInput("--few-labels", options.few_labels, "a share above 0 and below 1")
+    if options.png:
+        from plugins.workloads.sbert.pictures import ready_to_draw
+
+        ready_to_draw(Path(options.png))
 
 
 def _settings(table: Mapping[str, Any]) -> SbertSettings:
@@ -86,116 +70,90 @@ def _settings(table: Mapping[str, Any]) -> SbertSettings:
         raise BadInput("settings", dict(table), f"what `adaptd plugins show sbert` lists ({wrong})") from None
 
 
-def _preprocessing(work: _Work) -> list[str]:
+# What is noticed
+
+
+def notes_of(work: Work) -> list[str]:
+    """Of the file, and of how its texts are read."""
+    return [*work.file.notes, *_rare(work.file), *_preprocessing(work)]
+
+
+def _rare(file: LabelledFile) -> list[str]:
+    rare = [f"{name} ({count})" for name, count in file.counts().items() if count < _FEW]
+    return [f"classes with too few rows to be on every side: {', '.join(rare[:9])}"] if rare else []
+
+
+def _preprocessing(work: Work) -> list[str]:
     if work.settings.preprocess != "tweets":
         return ["texts are read as they are"]
     told = ", ".join(f"{number} {kind}" for kind, number in counted(work.file.texts).items())
     return [f"tweets are read as words: {told} replaced (--no-preprocessing leaves them)"]
 
 
-# Training
+# One model
 
 
-def _train(work: _Work, output: Path) -> dict[str, float]:
-    _check_output(output)
-    beside = output.with_name(output.name + ".unfinished")
-    made = beside / "out"
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
-    done = train_model(_job(work, beside))
-    if done.state != "finished":
-        raise BadInput("training", done.problem, "one that stays healthy", "Try a lower --learning-rate.")
-    for flag in done.flags:
-        work.desk.say(flag)
-    _stamp(made / INFO, work.desk.now)
-    _put(made, output)
-    shutil.rmtree(beside)
-    return dict(done.metrics)
+def _of_one(work: Work) -> dict[str, Any]:
+    options, file = work.options, work.file
+    split = split_of(file, options.seed, options.test_size, options.val_size)
+    told = {"split": _told_split(work, split)}
+    if options.evaluate_only:
+        output, done = Path(options.evaluate_only), {}
+        work = work.read_as(output)
+        notes = [*notes_of(work), *_seen_before(output, told["split"])]
+    else:
+        output, notes = Path(options.output), notes_of(work)
+        check_output(output)
+        done = trained(work, split.train, split.validate, output, told)
+    results, gained, drawn = _results(work, split, output)
+    document = {
+        "model": str(output),
+        "notes": notes,
+        "rows": {"train": len(split.train), "validate": len(split.validate), "test": len(split.test)},
+        "trained": done,
+        "results": without_answers(results),
+        "gained": gained,
+        "pictures": drawn,
+    }
+    if options.few_labels is not None:
+        from plugins.workloads.sbert.few_labels import with_few_labels
+
+        document["few_labels"] = with_few_labels(work, split, options.few_labels)
+    return document
 
 
-def _check_output(output: Path) -> None:
-    if output.exists() and not has_head(output) and (not output.is_dir() or any(output.iterdir())):
-        step = "Name another folder, or empty this one."
-        raise BadInput("--output", str(output), "a model of sbert, which is replaced, or nothing", step)
+def _told_split(work: Work, split: Split) -> dict[str, Any]:
+    """What says whether another call draws the same test texts."""
+    options = work.options
+    sizes = {"test_size": options.test_size, "val_size": options.val_size}
+    return {"seed": options.seed, **sizes, "test_texts": work.data_hash(split.test)}
 
 
-def _job(work: _Work, beside: Path) -> Job:
-    learn, validate = work.split.train, work.split.validate
-    return Job(
-        dataset=Labelled.of(work.texts(learn), work.labels(learn).tolist()),
-        validation=Labelled.of(work.texts(validate), work.labels(validate).tolist()),
-        base_model=folder_of(work.options.base_model),
-        out=beside / "out",
-        checkpoints=beside / "checkpoints",
-        settings=work.settings,
-        mode="lora" if work.options.lora else "full",
-        device=_device(),
-        rng=np.random.default_rng(work.options.seed),
-        log=lambda figures: _tell(work.desk, figures),
-        should_stop=lambda: False,
-    )
+def _seen_before(folder: Path, split: Mapping[str, Any]) -> list[str]:
+    """A model that was trained on another draw may know the answers."""
+    info = (folder / INFO).read_text() if (folder / INFO).is_file() else ""
+    found = re.search(r'^  test_texts: "(\w+)"$', info, re.MULTILINE)
+    if found is None:
+        return ["this model does not say which texts it learnt from: these may be among them"]
+    if found[1] != split["test_texts"]:
+        return ["this model was made from another file, seed or sizes: it may have learnt from these test texts"]
+    return []
 
 
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _tell(desk: Desk, figures: Mapping[str, float]) -> None:
-    if figures["step"] % _TOLD_EVERY == 0:
-        desk.say(f"step {figures['step']:.0f} of {figures['steps']:.0f}, loss {figures['loss']:.3f}")
-
-
-def _stamp(info: Path, now: str) -> None:
-    info.write_text(info.read_text().replace("\ntimestamp: null\n", f"\ntimestamp: '{now}'\n", 1))
-
-
-def _put(made: Path, output: Path) -> None:
-    """The old model goes when the new one is whole, and comes back where that cannot take its place."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    old = output.with_name(f".{output.name}.{os.getpid()}.old")
-    if output.exists():
-        output.rename(old)
-    try:
-        made.rename(output)
-    except OSError:
-        if old.exists():
-            old.rename(output)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-# Measuring
-
-
-def _results(work: _Work, output: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    known, asked = work.split.train, work.split.test
+def _results(work: Work, split: Split, output: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+    options, known, asked = work.options, split.train, split.test
     seen, truth = work.labels(known), work.labels(asked)
-    tuned = _of_model(work, output, seen, truth)
-    results = {"fine-tuned": tuned}
-    gained: dict[str, Any] = {}
-    if work.options.compare:
-        results["base"] = _of_base(work, seen, truth)
-        gained = compared(truth, results["base"], tuned, seed=work.options.seed)
+    after, answers = of_model(work, output, known, asked)
+    results = {"fine-tuned": measured(after[0], seen, after[1], truth, answers, seed=options.seed)}
+    before = of_base(work, known, asked) if options.compare or options.png else []
+    if options.compare:
+        results["base"] = measured(before[0], seen, before[1], truth, seed=options.seed)
     results["bag of words"] = bag_of_words(work.texts(known), seen, work.texts(asked), truth)
-    return results, gained
+    drawn: list[str] = []
+    if options.few_labels is not None and not 0 < options.few_labels < 1:
+        raise BadInput("--few-labels", options.few_labels, "a share above 0 and below 1")
+    if options.png:
+        from plugins.workloads.sbert.pictures import draw_all
 
-
-def _of_model(work: _Work, folder: Path, seen: Any, truth: Any) -> dict[str, Any]:
-    model = Model.load(folder, _device())
-    known, asked = (
-        model.embeddings(work.texts(rows), work.settings.precision) for rows in (work.split.train, work.split.test)
-    )
-    answers = np.array(model.head.classes)[model.chances_of(asked).argmax(1)]
-    return measured(known, seen, asked, truth, answers, seed=work.options.seed)
-
-
-def _of_base(work: _Work, seen: Any, truth: Any) -> dict[str, Any]:
-    device, settings = _device(), work.settings
-    encoder = open_encoder(base_folder(folder_of(work.options.base_model)), device)
-    vectors = []
-    for rows in (work.split.train, work.split.test):
-        tokens = tokenised(encoder, work.texts(rows), settings.max_tokens, settings.preprocess)
-        vectors.append(embedded(encoder, tokens, device, precision_of(settings.precision, device)).cpu().numpy())
-    return measured(vectors[0], seen, vectors[1], truth, seed=work.options.seed)
+        drawn = draw_all(Path(options.png), results, (before[1], after[1]), truth, options.seed)
+    return results, gains(truth, results, seed=options.seed), drawn

@@ -1,45 +1,27 @@
-"""A file of labelled texts, and which of them are learnt from, validated and tested on.
+"""Which rows of a file of labelled texts are learnt from, validated and tested on.
 
-CSV with a header, or JSON lines (gzipped or not). Splits are drawn within each class: 70% to learn from, 9% to
-validate, 21% to test, as the document has it. Texts that are equal but for case and spaces stay on one side.
+Drawn within each class: 70% to learn from, 9% to validate, 21% to test, as the document has it; or in folds, each of
+which is tested on once. Texts that are equal but for case and spaces stay on one side.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.bad_input import BadInput
+from components.bad_input import BadInput, whole_number
+from components.labelled_file import LabelledFile, as_compared, read_file
+
+__all__ = ["LabelledFile", "Split", "few_of", "folds_of", "read_file", "split_of"]
 
 TEST_SIZE, VAL_SIZE = 0.21, 0.09
-TEXT_COLUMNS = ("text", "tweet", "sentence", "input")
-LABEL_COLUMNS = ("label", "class", "category")
-DAVIDSON = {"0": "hate_speech", "1": "offensive_language", "2": "neither"}  # what the document's data means by numbers
-_COUNTS = {"hate_speech", "offensive_language", "neither"}  # columns by which that file is known
 
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledFile:
-    """Texts with their labels, and what was noticed while reading."""
-
-    texts: tuple[str, ...]
-    labels: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.texts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,21 +33,6 @@ class Split:
     test: Rows
 
 
-def read_file(path: Path, text_column: str | None = None, label_column: str | None = None) -> LabelledFile:
-    """All rows with a text and a label; BadInput where there is no such file, column or row."""
-    rows = list(_rows(path))
-    if not rows:
-        raise BadInput("--data", str(path), "at least one row with a text and a label")
-    text = _column(rows[0], text_column, TEXT_COLUMNS, "--text-column")
-    label = _column(rows[0], label_column, LABEL_COLUMNS, "--label-column")
-    names = DAVIDSON if set(rows[0]) >= _COUNTS and label == "class" else {}
-    kept = [(str(row[text]), names.get(str(row[label]), str(row[label]))) for row in rows if _has(row, text, label)]
-    if not kept:
-        raise BadInput("--data", str(path), f"rows with something under {text!r} and {label!r}")
-    notes = [] if len(kept) == len(rows) else [f"{len(rows) - len(kept)} rows without a text or a label are left out"]
-    return LabelledFile(tuple(one for one, _ in kept), tuple(one for _, one in kept), tuple(notes))
-
-
 def split_of(file: LabelledFile, seed: int, test_size: float = TEST_SIZE, val_size: float = VAL_SIZE) -> Split:
     """Drawn within each class, equal texts together; both sizes are shares of all rows."""
     if not (0 < test_size < 1 and 0 < val_size < 1 and test_size + val_size < 1):
@@ -73,61 +40,64 @@ def split_of(file: LabelledFile, seed: int, test_size: float = TEST_SIZE, val_si
             "--test-size and --val-size", (test_size, val_size), "shares above 0 that leave some to learn from"
         )
     rng = np.random.default_rng([seed, zlib.crc32(b"sbert split")])
-    _, first, group = np.unique([_as_compared(one) for one in file.texts], return_index=True, return_inverse=True)
-    labels = np.array(file.labels, np.str_)[first]  # of equal texts the first one's label decides where they go
-    side = np.zeros(len(first), np.int64)
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
+    labels, group = _different(file)
+    side = np.zeros(len(labels), np.int64)
+    for members in _classes(labels, rng):
         tested, validated = round(test_size * len(members)), round(val_size * len(members))
+        tested = min(tested, len(members) - 1)  # what is never learnt cannot be asked
         side[members[:tested]] = 2
-        side[members[tested : tested + validated]] = 1
+        side[members[tested : min(tested + validated, len(members) - 1)]] = 1
     of_row = side[group]
-    split = Split(*(np.flatnonzero(of_row == number) for number in range(3)))
+    return _checked(file, Split(*(np.flatnonzero(of_row == number) for number in range(3))))
+
+
+def folds_of(file: LabelledFile, seed: int, folds: int, val_size: float = VAL_SIZE) -> Iterator[Split]:
+    """As many splits, in which each row is tested on once; `val_size` is a share of all rows here too."""
+    whole_number("--folds", folds, low=2)
+    if not 0 < val_size < 1 - 1 / folds:
+        raise BadInput("--val-size", val_size, f"a share above 0 that leaves some to learn from in {folds} folds")
+    labels, group = _different(file)
+    fold = _dealt(labels, folds, np.random.default_rng([seed, zlib.crc32(b"sbert folds")]))
+    for number in range(folds):
+        rng = np.random.default_rng([seed, number, zlib.crc32(b"sbert fold")])
+        side = np.where(fold == number, 2, 0)
+        for members in _classes(labels, rng):
+            left = members[side[members] == 0]
+            side[left[: min(round(val_size * len(members)), len(left) - 1)]] = 1
+        of_row = side[group]
+        yield _checked(file, Split(*(np.flatnonzero(of_row == place) for place in range(3))))
+
+
+def few_of(labels: NDArray[np.str_], share: float, seed: int) -> Rows:
+    """The places of this share of the rows, drawn within each class, at least one of each."""
+    rng = np.random.default_rng([seed, zlib.crc32(b"sbert few labels")])
+    drawn = [members[: max(1, round(share * len(members)))] for members in _classes(labels, rng)]
+    return np.sort(np.concatenate(drawn))
+
+
+def _different(file: LabelledFile) -> tuple[NDArray[np.str_], Rows]:
+    """The labels of the texts that differ, and for each row which of them it is; the first of equals decides."""
+    _, first, group = np.unique([as_compared(one) for one in file.texts], return_index=True, return_inverse=True)
+    return np.array(file.labels, np.str_)[first], group
+
+
+def _classes(labels: NDArray[Any], rng: np.random.Generator) -> Iterator[Rows]:
+    """The members of each class in a drawn order."""
+    for label in np.unique(labels):
+        yield rng.permutation(np.flatnonzero(labels == label))
+
+
+def _dealt(labels: NDArray[Any], folds: int, rng: np.random.Generator) -> Rows:
+    """The fold of each text. Dealing goes on from class to class, so that no fold gets the odd ones of all."""
+    fold, dealt = np.zeros(len(labels), np.int64), 0
+    for members in _classes(labels, rng):
+        fold[members] = (dealt + np.arange(len(members))) % folds
+        dealt += len(members)
+    return fold
+
+
+def _checked(file: LabelledFile, split: Split) -> Split:
     for name, rows in (("learn from", split.train), ("validate on", split.validate), ("test on", split.test)):
         if not len(rows):
             raise BadInput("--data", f"{len(file)} rows", f"enough of them that some are left to {name}")
     return split
-
-
-def _as_compared(text: str) -> str:
-    return " ".join(text.split()).casefold()
-
-
-def _has(row: Mapping[str, Any], *columns: str) -> bool:
-    return all(row.get(column) not in (None, "") for column in columns)
-
-
-def _column(row: Mapping[str, Any], wanted: str | None, usual: Sequence[str], option: str) -> str:
-    for name in usual if wanted is None else (wanted,):
-        if name in row:
-            return name
-    found = ", ".join(map(str, row))
-    raise BadInput(option, wanted or f"none of {', '.join(usual)}", f"one of the columns of the file: {found}")
-
-
-def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-        text = data.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise BadInput("--data", str(path), "a CSV file with a header, or JSON lines") from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise BadInput("--data", str(path), f"a file in UTF-8 that can be read ({error})") from None
-    if text.lstrip()[:1] == "{":
-        yield from _json_lines(path, text)
-    else:
-        yield from csv.DictReader(io.StringIO(text, newline=""))
-
-
-def _json_lines(path: Path, text: str) -> Iterator[Mapping[str, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise BadInput(f"--data {path.name}, line {number}", line, f"a JSON object ({error})") from None
-        if not isinstance(row, dict):
-            raise BadInput(f"--data {path.name}, line {number}", line, "a JSON object")
-        yield row

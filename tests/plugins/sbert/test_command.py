@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 from typing import ClassVar
 
 import pytest
@@ -41,7 +42,7 @@ def train(*words):
 
 def test_a_model_is_trained_measured_and_compared(folder, capsys):
     """Everything is in the JSON: rows, steps, results of each way of answering, gains with their intervals."""
-    assert train("--compare", "--json", "--quiet") == cli.OK
+    assert train("--compare", "--png", "pics", "--json", "--quiet") == cli.OK
     out, err = capsys.readouterr()
     told = json.loads(out)
     assert err == ""
@@ -51,9 +52,18 @@ def test_a_model_is_trained_measured_and_compared(folder, capsys):
     assert tuned["head"]["accuracy"] > 0.8
     assert set(tuned["head"]["per_class"]) == {"refund", "parcel", "login"}
     assert {"knn", "regression", "purity", "balanced_purity", "silhouette"} <= set(base)
-    gain = told["gained"]["knn"]["accuracy"]
+    assert [(one["from"], one["to"]) for one in told["gained"]] == [
+        ("base, knn", "fine-tuned, knn"),
+        ("base, regression", "fine-tuned, regression"),
+        ("bag of words, tfidf", "fine-tuned, head"),
+        ("bag of words, tfidf_balanced", "fine-tuned, head"),
+    ]
+    gain = told["gained"][0]["accuracy"]
     assert gain["low"] <= gain["gain"] <= gain["high"]
+    assert gain["gain"] == pytest.approx(tuned["knn"]["accuracy"] - base["knn"]["accuracy"])
     assert set(told["results"]["bag of words"]) == {"tfidf", "tfidf_balanced"}
+    assert told["pictures"] == ["pics/confusion-fine-tuned.png", "pics/confusion-base.png", "pics/map.png"]
+    assert all((folder / path).read_bytes()[:4] == b"\x89PNG" for path in told["pictures"])
 
 
 def test_the_model_is_whole_and_says_when_it_was_made(folder, capsys):
@@ -78,6 +88,118 @@ def test_a_model_is_evaluated_without_training(folder, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["trained"] == {}
     assert found["results"] == after["results"]
+    assert found["notes"] == after["notes"]
+
+
+def test_a_model_of_another_draw_is_said_to_know_the_test_texts(folder, capsys):
+    """By what its training_info.yaml says; one that says nothing may know them too. Texts are read as it reads."""
+    train("--no-preprocessing")
+    capsys.readouterr()
+    assert train("--evaluate-only", "models/fine_tuned", "--seed", "7") == cli.OK
+    out = " ".join(capsys.readouterr().out.split())
+    assert "texts are read as they are this model was made from another file, seed or sizes: it may have learnt" in out
+    info = folder / "models/fine_tuned/training_info.yaml"
+    info.write_text(info.read_text().replace("test_texts", "other"))
+    assert train("--evaluate-only", "models/fine_tuned") == cli.OK
+    assert "this model does not say which texts it learnt from" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_few_labels_do_is_told_beside_what_it_cost(folder, capsys):
+    """An encoder tuned on the drawn labels alone, the base, and a bag of words; all on the test texts."""
+    assert train("--few-labels", "0.2") == cli.OK
+    out = capsys.readouterr().out
+    assert "\nby 18 labels, 66 texts without; a training of " in out
+    assert max(map(len, out.splitlines())) <= 80
+    shown = out.partition("by 18 labels")[2].splitlines()[1:6]
+    assert [line.rsplit(maxsplit=2)[0].strip() for line in shown] == [
+        "tuned on them, head",
+        "tuned on them, spread",
+        "base, spread",
+        "bag of words, tfidf",
+        "bag of words, tfidf, balanced",
+    ]
+    assert float(shown[1].split()[-2]) >= float(shown[2].split()[-2])
+    assert sorted(path.name for path in (folder / "models").iterdir()) == ["fine_tuned"]
+
+
+def test_folds_train_a_model_each_and_go_on_where_they_were(folder, capsys):
+    """Whole folds are not trained again; what is told is the mean, with an interval."""
+    few = ("--folds", "2", "--output", "folds", "--epochs", "2")
+    assert train(*few) == cli.OK
+    out, err = capsys.readouterr()
+    assert "2 folds in folds, each tested on what its model has not seen:" in out
+    assert "  fold 1: 48 learnt, 60 tested" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert err.count("adaptd: fold ") == 2
+    names = ["fold-1", "fold-1.json", "fold-2", "fold-2.json", "folds.json"]
+    assert sorted(path.name for path in (folder / "folds").iterdir()) == names
+    shutil.rmtree(folder / "folds/fold-2")
+    before = files_of(folder / "folds")
+    assert train(*few, "--compare", "--json", "--png", "pics") == cli.OK
+    out, err = capsys.readouterr()
+    assert "adaptd: fold 2 of 2\n" in err
+    assert "fold 1" not in err
+    told = json.loads(out)
+    accuracies = [one["results"]["fine-tuned"]["head"]["accuracy"] for one in told["folds"]]
+    mean = told["results"]["fine-tuned"]["head"]["accuracy"]
+    assert mean["mean"] == pytest.approx(sum(accuracies) / 2)
+    assert mean["low"] <= min(accuracies)
+    assert sum(map(sum, told["confusion"]["counts"])) == 120
+    assert ("base, knn", "fine-tuned, knn") in [(one["from"], one["to"]) for one in told["gained"]]
+    assert told["pictures"] == ["pics/confusion-folds.png"]
+    after = files_of(folder / "folds")
+    assert after["fold-1/model.safetensors"] == before["fold-1/model.safetensors"]
+    assert train("--folds", "2", "--output", "folds", "--epochs", "1", "-q") == cli.OK  # other settings: anew
+    assert files_of(folder / "folds")["fold-1/model.safetensors"] != after["fold-1/model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["notes.txt"], "--output: found 'folds', expected folds, which are gone on with, or nothing. Name another"),
+        (["fold-1", "fold-9.json"], "--output: found 'fold-9 in folds', expected at most 2 folds. Name another folder"),
+    ],
+)
+def test_folds_replace_nothing_else(names, told, folder, capsys):
+    """Nor do they mix with those of another number."""
+    (folder / "folds").mkdir()
+    for name in names:
+        (folder / "folds" / name).write_text("")
+    assert train("--folds", "2", "--output", "folds") == cli.FAILED
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert sorted(path.name for path in (folder / "folds").iterdir()) == names
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"text,label\n" + b"a,x\nb,x\nc,x\n" * 9, "--data: found \"27 rows that are all 'x'\", expected at least two"),
+        (b"text,label\n  ,x\n,y\n", "expected rows with something under 'text' and 'label'"),
+        (b"text,label\ncaf\xe9,x\n", "a file in UTF-8 (line 2: byte 0xe9 is none). Convert it: iconv -f latin1"),
+        (
+            b"text,label\na,x\nb,y\n",
+            "--data: found '2 rows', expected enough of them that some are left to validate on",
+        ),
+    ],
+)
+def test_files_that_teach_nothing_are_told_before_anything_is_made(content, told, folder, capsys):
+    """In a line, and nothing is left behind."""
+    (folder / "questions.csv").write_bytes(content)
+    assert train() == cli.FAILED
+    err = capsys.readouterr().err
+    assert told in " ".join(err.split())
+    assert "Traceback" not in err
+    assert not (folder / "models").exists()
+
+
+def test_odd_rows_are_learnt_from_or_told(folder, capsys):
+    """A text of a million letters, a class that is met once, blank texts."""
+    with (folder / "questions.csv").open("a") as file:
+        file.write(f"{'money ' * 200_000},refund\nonly once,alone\n   ,login\n")
+    assert train("--epochs", "1") == cli.OK
+    out = capsys.readouterr().out
+    assert "1 row without a text or a label left out\nclasses with too few rows to be on every side: alone (1)\n" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_config_toml_says_what_no_option_says(folder, capsys, monkeypatch):
@@ -106,6 +228,12 @@ def test_config_toml_says_what_no_option_says(folder, capsys, monkeypatch):
         (["--base-model", "nowhere"], "model_name: found 'nowhere', expected a sentence-transformers folder"),
         (["--output", "."], "--output: found '.', expected a model of sbert, which is replaced, or nothing. Name"),
         (["--learning-rate", "0"], "learning_rate: found 0.0, expected a number above 0."),
+        (["--folds", "3", "--few-labels"], "options: found '--folds with --few-labels', expected one of them. Folds"),
+        (["--few-labels", "1"], "--few-labels: found 1.0, expected a share above 0 and below 1."),
+        (["--output", "questions.csv/m"], "--output: found 'questions.csv/m (Not a directory)', expected a place that"),
+        (["--folds", "1"], "--folds: found 1, expected a whole number of at least 2."),
+        (["--png", "questions.csv"], "--png: found 'questions.csv', expected a folder, or nothing yet."),
+        (["--test-size", "0.9", "--val-size", "0.2"], "--test-size and --val-size: found (0.9, 0.2), expected shares"),
         (["--evaluate-only", "nowhere"], "model: found 'nowhere', expected a model of sbert, format 1"),
     ],
 )
@@ -116,6 +244,7 @@ def test_what_cannot_be_done_is_told_in_a_line(words, told, folder, capsys):
     assert err.startswith("adaptd: train sbert: ")
     assert told in " ".join(err.split())
     assert "Traceback" not in err
+    assert [path.name for path in folder.iterdir()] == ["questions.csv"]
 
 
 def test_settings_of_a_wrong_kind_are_told(folder, capsys):

@@ -288,7 +288,6 @@ def test_lora_without_peft_is_refused(tmp_path, monkeypatch):
         learnt_from(CORRECTED, tmp_path, mode="lora")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="peft is not installed")
 def test_lora_is_merged_into_a_plain_model(tmp_path):
     """Its folder has the files of a full one, and the same from one seed."""
     given = {"mode": "lora", "learning_rate": 1e-2, "lora_rank": 4, "validation": CORRECTED[::3]}
@@ -297,6 +296,20 @@ def test_lora_is_merged_into_a_plain_model(tmp_path):
     assert answers(tmp_path / "one", UNSEEN) == TRUE
     assert files_of(tmp_path / "one/out") == files_of(tmp_path / "two/out")
     assert not list((tmp_path / "one/out").rglob("*adapter*"))
+
+
+def test_what_lora_learnt_is_in_the_weights_of_a_plain_model(tmp_path):
+    """Each changed matrix differs by as many directions as the rank; plain sentence-transformers gives its vectors."""
+    from safetensors.torch import load_file
+    from sentence_transformers import SentenceTransformer
+
+    learnt_from(CORRECTED, tmp_path, mode="lora", learning_rate=1e-2, lora_rank=4)
+    before, after = (load_file(folder / "model.safetensors") for folder in (small_model(), tmp_path / "out"))
+    assert before.keys() == after.keys()
+    moved = [after[name] - before[name] for name in after if after[name].dim() == 2]
+    assert {int(torch.linalg.matrix_rank(one, rtol=1e-3)) for one in moved} == {0, 4}
+    plain = SentenceTransformer(str(tmp_path / "out"), device="cpu").encode(UNSEEN)
+    assert plain == pytest.approx(Model.load(tmp_path / "out").embeddings(UNSEEN), abs=1e-5)
 
 
 def test_without_a_base_model_or_its_package_nothing_is_downloaded(monkeypatch):

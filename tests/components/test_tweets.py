@@ -2,7 +2,7 @@
 
 import pytest
 
-from plugins.workloads.sbert.tweets import as_words, counted, preprocessed
+from components.tweets import as_words, counted, preprocessed
 
 
 @pytest.mark.parametrize(
