@@ -66,11 +66,24 @@ class Sbert:
         return train_model(job)
 
     def judge(self, model: Path, dataset: Labelled, device: str) -> Judged:
-        """Whether each answer agrees with what was said, and how unlikely the model thought that."""
-        from plugins.workloads.sbert.model_folder import Model
+        """Whether each answer agrees with what was said, and how unlikely the model thought that.
 
+        A base model that knows no class yet takes its time, and says what the baseline says.
+        """
+        from plugins.workloads.sbert.model_folder import Model, embeddings_of_base, has_head
+
+        if not has_head(model):
+            embeddings_of_base(model, dataset.inputs, device, self.settings)
+            return self.baseline(dataset)
         loaded = Model.load(model, device)
         return judged(dataset, loaded.chances(dataset.inputs), loaded.head.classes)
+
+    def baseline(self, dataset: Labelled) -> Judged:
+        """What one gets who always says the commonest right label, and is as sure of each as it is common."""
+        right = np.array([label for label, is_right in zip(dataset.labels, dataset.right, strict=True) if is_right])
+        classes, counts = np.unique(right if len(right) else np.array(dataset.labels, np.str_), return_counts=True)
+        chances = np.log(counts / max(1, counts.sum()))[None, :].repeat(len(dataset), 0)
+        return judged(dataset, chances, classes.tolist())
 
     def predict(self, model: Path, inputs: Sequence[Any], device: str) -> list[str]:
         """A label for each input."""
