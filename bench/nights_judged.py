@@ -40,7 +40,29 @@ def summary(data: LabelledTexts, sizes: Sizes, arms: dict[str, Any], nights: int
         "sizes": sizes.key(),
         "whole": all(len(one) >= nights for lives in arms.values() for one in lives.values()),
         "arms": told,
+        "against": {arm: found for arm in arms if (found := beside(data, sizes, arms, arm))},
     }
+
+
+def beside(data: LabelledTexts, sizes: Sizes, arms: dict[str, Any], other: str) -> dict[str, Any] | None:
+    """The shipped arm's accuracy less another's after the last night that both lived, text by text, in points."""
+    seeds = [seed for seed in arms.get("shipped", {}) if seed in arms[other]]
+    if other == "shipped" or not seeds:
+        return None
+    gaps, night = [], 0
+    for seed in seeds:
+        ours, theirs = arms["shipped"][seed], arms[other][seed]
+        night = min(len(ours), len(theirs))
+        truth = data.labels[rows_of_test(data, seed, sizes)]
+        gaps.append(_right(truth, ours[night - 1]) - _right(truth, theirs[night - 1]))
+    gap = 100 * np.concatenate(gaps)
+    half = float(1.96 * gap.std(ddof=1) / len(gap) ** 0.5)
+    mean = float(gap.mean())
+    return {"night": night, "points": round(mean, 2), "low": round(mean - half, 2), "high": round(mean + half, 2)}
+
+
+def _right(truth: NDArray[np.int64], night: dict[str, Any]) -> NDArray[np.float64]:
+    return np.asarray(answered(truth, night["answers"]) == truth, np.float64)
 
 
 def full_score(name: str) -> float | None:
@@ -80,14 +102,18 @@ def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 1)
 
 
+def answered(truth: NDArray[np.int64], told: Sequence[int] | None) -> NDArray[np.int64]:
+    """Without any model, the commonest class always."""
+    return np.full(len(truth), np.bincount(truth).argmax()) if told is None else np.array(told)
+
+
 def score(truth: NDArray[np.int64], told: Sequence[int] | None, metric: str, classes: int) -> float:
-    """Without any model, what always saying the commonest class is right about."""
-    answered = np.full(len(truth), np.bincount(truth).argmax()) if told is None else np.array(told)
+    said = answered(truth, told)
     if metric == "accuracy":
-        return round(float((answered == truth).mean()), 4)
+        return round(float((said == truth).mean()), 4)
     from sklearn.metrics import f1_score
 
-    return round(float(f1_score(truth, answered, labels=np.arange(classes), average="macro", zero_division=0)), 4)
+    return round(float(f1_score(truth, said, labels=np.arange(classes), average="macro", zero_division=0)), 4)
 
 
 # Promotions

@@ -147,7 +147,7 @@ class Life:
                 world.until(world.is_prepared)
         for day in range(len(self.notes["nights"]) + 1, nights + 1):
             if self.notes["recorded"] < day:
-                self._live_a_day(day)
+                self.notes["from"] = self._live_a_day(day)
                 self._done(day)
             self.notes["nights"].append(self._live_a_night(day))
             self._keep()
@@ -160,8 +160,11 @@ class Life:
 
     # A day
 
-    def _live_a_day(self, day: int) -> None:
-        """The host answers, then people rate: some of today's answers, what was chosen, and at first a fair draw."""
+    def _live_a_day(self, day: int) -> int:
+        """The host answers, then people rate: some of today's answers, what was chosen, and at first a fair draw.
+
+        Returns the newest event: what follows it is of the night, also where a night was interrupted.
+        """
         rng = np.random.default_rng([self.seed, day, 2])
         answered = self._record(day, self.days[day], by_model=True)
         volunteers = rng.permutation(len(answered))[: self.sizes.told]
@@ -176,6 +179,7 @@ class Life:
         adaptd.flush()
         with self._opened(day, 20.0) as world:
             world.take_in()
+            return int(world.state.log.head().seq)
 
     def _record(self, day: int, rows: Rows, *, by_model: bool) -> list[str]:
         """Ids of the day's outputs; each says its row and what was answered."""
@@ -206,15 +210,18 @@ class Life:
     # A night, and the morning after
 
     def _live_a_night(self, day: int) -> dict[str, Any]:
-        busy = _children_seconds()
+        again, busy = self.notes.get("living") == day, _children_seconds()
+        self.notes["living"] = day
+        self._keep()
         with self._opened(day + 1, 1.5) as world:
-            before = world.count_of_ends()
-            world.until(lambda: world.count_of_ends() > before)
+            world.begun = self.notes.get("from", world.begun)
+            world.until(world.is_over)
             world.turn()
             told = world.told_of_night(day)
         found = self._morning(told["champion"])
         labels = day * (self.sizes.asked + self.sizes.told)
-        return {"night": day, "labels": labels, "cpu_seconds": round(_children_seconds() - busy, 1), **told, **found}
+        seconds = None if again else round(_children_seconds() - busy, 1)  # of an interrupted night, only its rest
+        return {"night": day, "labels": labels, "cpu_seconds": seconds, **told, **found}
 
     def _morning(self, champion: int | None) -> dict[str, Any]:
         """What the model in use says of texts that are in no log; that of yesterday has said it already."""
@@ -329,8 +336,9 @@ class World:
         found = ((kind.partition("/")[0], body) for _, kind, body in rows if kind.startswith(tuple(kinds)))
         return [(kind, json.loads(body)) for kind, body in found]
 
-    def count_of_ends(self) -> int:
-        return len(self._events(self.ENDS))
+    def is_over(self) -> bool:
+        """Whether the night's one batch has been decided about, or there was none."""
+        return bool(self._events(self.ENDS))
 
     def told_of_night(self, day: int) -> dict[str, Any]:  # noqa: ARG002 for the caller's symmetry
         """The batch, the run, and what became of its model."""
@@ -419,7 +427,7 @@ def answers(path: str, texts: Sequence[str]) -> list[str]:
 def in_words(name: str, arm: str, seed: int, night: dict[str, Any]) -> str:
     batch = night.get("batch", {"rows": 0, "again": 0})
     told = f"{name} {arm} {seed}, night {night['night']}: {batch['rows']} examples, {batch['again']} again"
-    return f"{told}; {night['cpu_seconds']:.0f} CPU s; {night['why']}"
+    return f"{told}; {night['cpu_seconds']} CPU s; {night['why']}"
 
 
 def _children_seconds() -> float:

@@ -49,13 +49,13 @@ def page(found: dict[str, Any]) -> str:
     parts += ["## Goals\n", goals_list(found["goals"])]
     parts += ["## Where the shipped defaults do not win\n", _not_won(found)]
     for name, one in found["sets"].items():
-        parts += [f"## {name}\n", _about(one), _scores(one), _figures(one), _refusals(one)]
+        parts += [f"## {name}\n", _about(one), _scores(one), _against(one), _figures(one), _refusals(one)]
     return "\n".join(parts)
 
 
 def _not_won(found: dict[str, Any]) -> str:
-    lost = [f"- {name}: by {-one['value']:.1f} points\n" for name, one in found["goals"].items()
-            if " ahead of " in name and not one["met"]]  # fmt: skip
+    lost = [f"- {name}: {one['value']:+.1f}\n" for name, one in found["goals"].items()
+            if " ahead of " in name and one["value"] <= 0]  # fmt: skip
     return "".join(lost) or "On no set is another arm ahead of them in the mean over the nights that both have lived.\n"
 
 
@@ -80,6 +80,14 @@ def _scores(one: dict[str, Any]) -> str:
     return table(head, [row + [""] * (len(head) - len(row)) for row in rows])
 
 
+def _against(one: dict[str, Any]) -> str:
+    """With what chance leaves open: of the test texts alone, since a seed is one draw of everything else."""
+    told = [f"- {arm}, after night {gap['night']}: {gap['points']:+.1f} [{gap['low']:+.1f}, {gap['high']:+.1f}]\n"
+            for arm, gap in one["against"].items()]  # fmt: skip
+    how = "The shipped arm's accuracy less another's, in points, with the 95% interval over the test texts:\n\n"
+    return how + "".join(told) if told else ""
+
+
 def _figures(one: dict[str, Any]) -> str:
     head = ["arm", "nights", "labels to 80 %", "to 90 %", "CPU s a night", "training s a night", "promoted", "refused",
             "worst promotion, points", "forgotten at most, points"]  # fmt: skip
@@ -91,8 +99,7 @@ def _cells(life: dict[str, Any]) -> Iterator[str]:
     for share in ("80", "90"):
         value = life.get("labels_to", {}).get(share)
         yield "-" if value is None else f"{value:.0f}"
-    trained = [value for value in life["training_seconds"] if value is not None]
-    for values in (life["cpu_seconds"], trained):
+    for values in ([one for one in life[name] if one is not None] for name in ("cpu_seconds", "training_seconds")):
         yield f"{np.mean(values):.0f}" if values else "-"
     yield from (str(len(life["promotions"])), str(len(life["refusals"])))
     gains = [each["gain_points"] for each in life["promotions"] if "gain_points" in each]

@@ -7,7 +7,7 @@ import pytest
 
 from bench import fourteen_nights
 from bench.labelled_texts import made
-from bench.nights_judged import forgetting, goals_of, promotions, shown_worse
+from bench.nights_judged import beside, forgetting, goals_of, promotions, shown_worse
 from bench.nights_lived import Sizes, rows_of_test
 from bench.nights_page import page
 from tests.sbert_world import QUESTIONS, small_model
@@ -101,10 +101,23 @@ def test_the_page_says_where_ours_does_not_win_and_what_is_partial():
     better = life | {"scores": [0.6]}
     one = {"metric": "accuracy", "full_score": 0.9, "classes": 3, "sizes": Sizes().key(), "whole": False}
     one["arms"] = {"shipped": {"1": life}, "random": {"1": better}}
+    one["against"] = {"random": {"night": 1, "points": -10.0, "low": -12.0, "high": -8.0}}
     told = page({"nights": 14, "sets": {"clinc150": one}, "goals": goals_of({"clinc150": one})})
     assert "**These results are partial:**" in told
-    assert "- clinc150: shipped ahead of random, points over 1 nights: by 10.0 points" in told
+    assert "- clinc150: shipped ahead of random, points over 1 nights: -10.0\n" in told
+    assert "- random, after night 1: -10.0 [-12.0, -8.0]" in told
     assert "- shipped: better 1\n" in told
+
+
+def test_arms_are_compared_text_by_text_where_both_have_lived():
+    """After the last night of both; without a model the commonest class is said."""
+    data = made("x", [(f"t{n}", "ab"[n % 2], "train" if n < 20 else "test") for n in range(120)], "x")
+    truth = data.labels[rows_of_test(data, 1, Sizes())]
+    ours, theirs = [{"answers": truth.tolist()}], [{"answers": None}, {"answers": truth.tolist()}]
+    found = beside(data, Sizes(), {"shipped": {1: ours}, "v1": {1: theirs}}, "v1")
+    assert (found["night"], found["points"]) == (1, 50.0)
+    assert found["low"] == pytest.approx(50 - 1.96 * 100 * (0.25 / 99) ** 0.5, abs=0.01)
+    assert beside(data, Sizes(), {"shipped": {1: ours}}, "shipped") is None
 
 
 def test_what_it_cannot_do_is_told(capsys):
