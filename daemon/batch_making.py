@@ -119,7 +119,7 @@ def make(
     number = standing.batches.next_number()
     moment = moment_of(standing, line.workload, number, now)
     taken = take(standing, line, moment)
-    decision = _decided(standing, line, taken.pool, moment, by_hand=asked)
+    decision = _decided(standing, line, _waiting(standing, line, taken.pool), moment, by_hand=asked)
     if isinstance(decision, Failed):
         return Made(line, moment, taken, None, Shaped(taken.pool, [], [decision], refused=True), None, _of(decision))
     why_not = _why_not(taken, decision)
@@ -132,6 +132,15 @@ def make(
 def take(standing: Standing, line: Line, moment: Moment) -> Pooled:
     """What the workload may learn from at that moment. NotPrepared where that cannot be known yet."""
     return pool_of(standing.source, line.wanted, standing.batches.times_learnt(line.workload), moment)
+
+
+def _waiting(standing: Standing, line: Line, pool: Pool) -> Pool:
+    """The pool as triggers count it: what was in a batch whose model was turned down fires no other run by itself."""
+    times = standing.batches.times_in_batches(line.workload)
+    known = np.flatnonzero(pool["example"] < len(times))
+    tried = np.zeros(len(pool), np.int32)
+    tried[known] = times[pool["example"][known]]
+    return pool.with_columns(times_learnt=tried)
 
 
 def validation_at(standing: Standing, line: Line, moment: Moment) -> Pool:

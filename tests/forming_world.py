@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from daemon.clock_and_chance import SeededChance, StoppedClock
-from daemon.event_kinds import current
+from daemon.event_kinds import current, own_event
 from daemon.forming import Forming
 from daemon.night_settings import TriggerSettings, WorkloadSettings
 from daemon.nights import Night
@@ -125,6 +125,12 @@ class World:
         outcomes = self.state.intake.take_lines(lines, "socket", self.clock.now())
         assert [outcome.error for outcome in outcomes] == [None] * len(lines)
         self.views.catch_up()
+
+    def tell(self, kind, body):
+        """What another part of the daemon writes."""
+        self.log.append([own_event(kind, body, self.clock.now(), SeededChance(1000 + self.seed))])
+        self.views.catch_up()
+        self.seed += 1
 
     def rate(self, count, **fields):
         """So many outputs of their own, each with a score of 60 to 99."""

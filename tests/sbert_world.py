@@ -80,9 +80,18 @@ def answers(folder, inputs):
 
 
 def judged(folder, rows):
+    return judged_at(folder / "out", rows)
+
+
+def judged_at(model, rows):
     workload = Sbert(SbertSettings())
-    return workload.judge(folder / "out", workload.examples(pool_of(rows)), "cpu")
+    return workload.judge(model, workload.examples(pool_of(rows)), "cpu")
 
 
 def files_of(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def baseline(rows):
+    workload = Sbert(SbertSettings())
+    return workload.baseline(workload.examples(pool_of(rows)))

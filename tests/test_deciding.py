@@ -61,10 +61,12 @@ class TestCases:
             assert case.judged.gains.sum() == 20
             assert (case.level, case.budget_left, case.latency, case.size) == (0.01, 0.02, None, None)
 
-    def test_weights_that_are_all_one_are_none(self):
+    def test_weights_that_are_all_alike_are_none(self):
         """Then the exact test can be used."""
         assert case_of(CORRECT, Results(answered()), {}, "all", Level(0.01, 0.02)).judged.weights is None
-        weighed = Results(answered(weights=np.full(60, 4.0)))
+        alike = Results(answered(weights=np.full(60, 4.0)))
+        assert case_of(CORRECT, alike, {}, "all", Level(0.01, 0.02)).judged.weights is None
+        weighed = Results(answered(weights=np.where(np.arange(60) < 30, 4.0, 5.0)))
         assert case_of(CORRECT, weighed, {}, "all", Level(0.01, 0.02)).judged.weights is not None
 
     def test_what_is_quick_enough_is_not_compared(self):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from daemon.event_kinds import CHALLENGER_TURNED_DOWN, RUN_PLANNED
 from daemon.event_log import AppendFailed
 from daemon.forming import LOOK_AGAIN_SECONDS, LOOK_IN_ANY_CASE_SECONDS
 from daemon.night_parts import Formed, NotFormed
@@ -53,6 +54,21 @@ def test_what_was_learnt_is_not_new_the_next_time(world):
     assert place.turn() == Formed(2, "sums")
     body = place.bodies("batch_formed")[1]
     assert sorted(body["rows"]["times_learnt"][:20]) == [0] * 10 + [1] * 10
+
+
+def test_what_a_model_that_was_turned_down_has_learnt_is_new_again_and_fires_nothing(world):
+    """The champion does not know it; it goes with what comes, and what had been formed before is formed again equal."""
+    place = world()
+    place.rate_learnt(10)
+    place.turn()
+    before = place.forming.rebuild(1).body["hash"]
+    place.tell(RUN_PLANNED, {"run": "run-0001", "batch": 1, "workload": "sums"})
+    place.tell(CHALLENGER_TURNED_DOWN, {"workload": "sums", "model": 1, "run": "run-0001"})
+    assert place.turn("2026-11-26") == NotFormed("sums", "0 of 10 new examples", news=True)
+    place.rate_learnt(10)
+    assert place.turn("2026-11-27") == Formed(2, "sums")
+    assert place.bodies("batch_formed")[1]["rows"]["times_learnt"][:20] == [0] * 20
+    assert place.forming.rebuild(1).body["hash"] == before
 
 
 def test_why_there_is_no_batch_is_told_once_a_night(world):

@@ -45,6 +45,28 @@ def test_times_learnt_are_counted_by_workload_and_output():
     assert view.times_learnt("nobody").tolist() == []
 
 
+def planned(batch, run):
+    return Entry(f"p{run}", "run_planned/1", 3000, 0, body=json.dumps({"run": run, "batch": batch}))
+
+
+def ended(kind, run):
+    return Entry(f"{kind}{run}", f"challenger_{kind}/1", 3001, 0, body=json.dumps({"run": run, "model": 1}))
+
+
+def test_what_only_a_model_that_was_turned_down_has_learnt_counts_as_not_learnt():
+    """The champion does not know it; promoted by hand after all, the model does. It was in a batch in any case."""
+    runs = [planned(1, "run-0001"), planned(2, "run-0002")]
+    entries = [formed(1, "sbert", [3, 5]), formed(2, "sbert", [3, 4]), *runs, ended("turned_down", "run-0002")]
+    view = folded(*entries)
+    assert view.times_learnt("sbert").tolist() == [0, 0, 0, 1, 0, 1]
+    assert view.times_in_batches("sbert").tolist() == [0, 0, 0, 2, 1, 1]
+    again, saved = Batches(), Saved()
+    saved.save(view)
+    saved.load(again)
+    assert again.times_learnt("sbert").tolist() == [0, 0, 0, 1, 0, 1]
+    assert folded(*entries, ended("promoted", "run-0002")).times_learnt("sbert").tolist() == [0, 0, 0, 2, 1, 1]
+
+
 def test_batches_are_listed_in_short():
     """Their rows stay in the log."""
     view = folded(formed(1, "sbert", [3, 5, -2], [0, 1, 0]), formed(2, "chat", [5]))

@@ -1,13 +1,14 @@
-"""Which batches were formed, why others were not, and what was learnt how often: a fold of three kinds of event.
+"""Which batches were formed, why others were not, and what was learnt how often: a fold of six kinds of event.
 
 What a batch's rows and reasons are stays in the log; here is what is listed, and what «new» means to the next batch.
+What only a model that was turned down has learnt, the champion has not: it is new to the next batch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from daemon.views.folding import Wants, kind_name
 from daemon.views.page import Ints, Page
 
 FORMED, NOT_FORMED, FAILED = "batch_formed", "batch_not_formed", "stage_failed"
-KINDS = (FORMED, NOT_FORMED, FAILED)
+PLANNED, TURNED_DOWN, PROMOTED = "run_planned", "challenger_turned_down", "challenger_promoted"
+KINDS = (FORMED, NOT_FORMED, FAILED, PLANNED, TURNED_DOWN, PROMOTED)
 OF_A_BATCH = ("batch", "workload", "night", "by", "position", "hash", "figures")
 OF_A_REASON = ("workload", "night", "kind", "reason", "triggers")
 OF_A_FAILURE = ("workload", "stage", "reason")
@@ -28,7 +30,7 @@ class Batches:
     """Every batch in short, the newest answer and the newest failure of each workload, and the outputs learnt."""
 
     name = "batches"
-    version = 1
+    version = 2
 
     def __init__(self) -> None:
         self.learnt = Columns({"output_seq": "<i8", "event_seq": "<i8"})
@@ -55,8 +57,17 @@ class Batches:
         return batches[-1] if batches else None
 
     def times_learnt(self, workload: str) -> Ints:
-        """By an output's number in the log: in how many batches of the workload it was; beyond the end in none."""
-        events = [seq for seq, batch in self.formed.items() if batch["workload"] == workload]
+        """By an output's number in the log: in how many batches whose model was not turned down; beyond, in none."""
+        return self._times([seq for seq, one in self._of(workload) if not one.get("turned_down")])
+
+    def times_in_batches(self, workload: str) -> Ints:
+        """The same over all batches, whatever became of their models."""
+        return self._times([seq for seq, _ in self._of(workload)])
+
+    def _of(self, workload: str) -> Iterator[tuple[int, Told]]:
+        return ((seq, batch) for seq, batch in self.formed.items() if batch["workload"] == workload)
+
+    def _times(self, events: list[int]) -> Ints:
         mine = np.isin(self.learnt["event_seq"], np.array(events, np.int64))
         return np.bincount(self.learnt["output_seq"][mine]).astype(np.int64)
 
@@ -81,8 +92,10 @@ class Batches:
                 self._take_batch(told, body)
             elif kind == NOT_FORMED:
                 self._answer(told | _some(body, OF_A_REASON))
-            else:
+            elif kind == FAILED:
                 self._take_newest(self.failures, "failed", told | _some(body, OF_A_FAILURE))
+            else:
+                self._take_model(kind, body)
 
     def _take_batch(self, told: Told, body: Mapping[str, Any]) -> None:
         outputs = recorded_rows(body)
@@ -93,6 +106,17 @@ class Batches:
         self.learnt.append(len(outputs), output_seq=outputs, event_seq=told["seq"])
         self._changed.add(f"batch/{told['seq']:012d}")
         self._answer(told | _some(body, ("workload", "night", "batch")))
+
+    def _take_model(self, kind: str, body: Mapping[str, Any]) -> None:
+        """A batch and its run, or what became of the model that the run has left."""
+        field, value = ("run", body.get("run")) if kind == PLANNED else ("turned_down", kind == TURNED_DOWN)
+        name = "batch" if kind == PLANNED else "run"
+        if body.get(name) is None:
+            return
+        for seq, batch in self.formed.items():
+            if batch.get(name) == body[name]:
+                batch[field] = value
+                self._changed.add(f"batch/{seq:012d}")
 
     def _answer(self, told: Told) -> None:
         self._take_newest(self.answers, "answer", told)

@@ -22,6 +22,7 @@ from components.bad_input import BadInput
 from plugins.workloads.sbert.encoder import embedded, open_encoder, precision_of, save_encoder, tokenised
 from plugins.workloads.sbert.fingerprint import embedding_fingerprint
 from plugins.workloads.sbert.objectives import logits_of
+from plugins.workloads.sbert.settings import SbertSettings
 
 if TYPE_CHECKING:
     import torch
@@ -117,6 +118,15 @@ class Model:
 
         logits = logits_of(self.head, torch.as_tensor(embeddings), self.head.scale)
         return np.asarray(torch.log_softmax(logits.double(), dim=1))
+
+
+def embeddings_of_base(
+    folder: Path, inputs: Sequence[str], device: str, settings: SbertSettings
+) -> NDArray[np.float32]:
+    """(inputs, size), of a sentence-transformers folder that has no head yet; BadInput where it is no such folder."""
+    encoder = open_encoder(folder, device)
+    tokens = tokenised(encoder, inputs, settings.max_tokens, settings.preprocess)
+    return np.asarray(embedded(encoder, tokens, device).cpu().numpy(), np.float32)
 
 
 def write_model(out: Path, encoder: Any, head: Head, info: Mapping[str, Any]) -> None:

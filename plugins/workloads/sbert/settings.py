@@ -68,6 +68,7 @@ class SbertSettings:
     select_by: SelectBy = None  # type: ignore[assignment]  # which weights are the best
     max_tokens: int = None  # type: ignore[assignment]  # of a text; the rest is not read
 
+    max_steps: int | None = None  # in place of epochs: so many, however many examples there are
     balance_classes: bool = False  # rare classes are repeated until all are as frequent
     matryoshka: tuple[int, ...] = ()  # lengths at which the beginning of an embedding is to be good too
     contrast_weight: float = 0.5  # of the contrastive loss beside the other, in classify_contrast
@@ -108,7 +109,7 @@ class SbertSettings:
     def _check_counts(self) -> None:
         for name in ("batch_size", "evaluation_steps", "lora_rank", "checkpoint_every"):
             whole_number(name, getattr(self, name), low=1)
-        for name in ("micro_batch_size", "patience"):
+        for name in ("micro_batch_size", "patience", "max_steps"):
             if getattr(self, name) is not None:
                 whole_number(name, getattr(self, name), low=1)
         for name in ("warmup_steps", "hard_negatives"):

@@ -60,7 +60,8 @@ def train_model(job: Job) -> Trained:
     evaluate = evaluation_of(job.validation, held_out, classes, settings, job.device, precision)
     if job.mode == "lora":
         encoder = with_lora(encoder, settings, seed)
-    network = _network(encoder, _first_head(encoder, classes, base, settings, job.rng), settings)
+    centres = _centres(encoder, lesson, classes, settings, job.device, precision)
+    network = _network(encoder, _first_head(encoder, classes, base, settings, job.rng, centres), settings)
 
     done = training_loop.train(
         network,
@@ -116,16 +117,38 @@ def _network(encoder: Any, head: Any, settings: SbertSettings) -> Any:
     return torch.nn.ModuleDict({"encoder": encoder, "head": head})
 
 
+def _centres(
+    encoder: Any, lesson: Lesson, classes: Sequence[str], settings: SbertSettings, device: str, precision: str
+) -> torch.Tensor:
+    """Of each class the direction of the mean of its right examples, (classes, size); 0 where it has none."""
+    import torch
+
+    size = int(encoder.get_embedding_dimension())
+    if settings.objective not in ("classify", "classify_contrast"):
+        return torch.zeros(len(classes), size)
+    unit = torch.nn.functional.normalize(embedded(encoder, lesson.tokens, device, precision), dim=1).cpu()
+    right = torch.as_tensor(np.flatnonzero(lesson.right))
+    sums = torch.zeros(len(classes), size)
+    sums.index_add_(0, torch.as_tensor(lesson.labels)[right], unit[right])
+    return torch.nn.functional.normalize(sums, dim=1)
+
+
 def _first_head(
-    encoder: Any, classes: Sequence[str], base: Head | None, settings: SbertSettings, rng: np.random.Generator
+    encoder: Any,
+    classes: Sequence[str],
+    base: Head | None,
+    settings: SbertSettings,
+    rng: np.random.Generator,
+    centres: torch.Tensor,
 ) -> Any:
-    """Small numbers, and what a base model knows of its own classes."""
+    """What a base model knows of its own classes; of a new one its centre, else small numbers."""
     import torch
 
     size = int(encoder.get_embedding_dimension())
     width = 3 * size if settings.objective == "softmax_pair" else size
     head = torch.nn.Linear(width, len(classes), device="meta")  # whose first weights are ours, not of torch's chance
     drawn = torch.tensor(rng.standard_normal((len(classes), width)) * 0.02, dtype=torch.float32)
+    drawn[:, :size] = torch.where(centres.any(1, keepdim=True), centres, drawn[:, :size])
     bias = torch.zeros(len(classes))
     if base is not None and base.weight.shape[1] == size:
         halves = 2 if width > size else 1  # (u, v, |u - v|): u and v are the same text
@@ -207,9 +230,10 @@ def _fitted(head: Any, encoder: Any, lesson: Lesson, scale: float, device: str) 
 
 
 def _plan(settings: SbertSettings, rows: int, seed: int, precision: str) -> Plan:
-    steps = max(1, round(settings.epochs * -(-rows // settings.batch_size)))
+    steps = settings.max_steps or max(1, round(settings.epochs * -(-rows // settings.batch_size)))
     return Plan(
         epochs=settings.epochs,
+        max_steps=settings.max_steps,
         batch_size=settings.batch_size,
         micro_batch_size=settings.micro_batch_size,
         learning_rate=settings.learning_rate,

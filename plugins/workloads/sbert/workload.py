@@ -66,12 +66,14 @@ class Sbert:
         return train_model(job)
 
     def judge(self, model: Path, dataset: Labelled, device: str) -> Judged:
-        """Whether each answer agrees with what was said, and how unlikely the model thought that."""
-        from plugins.workloads.sbert.encoder import open_encoder
-        from plugins.workloads.sbert.model_folder import Model, embeddings_of, has_head
+        """Whether each answer agrees with what was said, and how unlikely the model thought that.
 
-        if (model / "modules.json").is_file() and not has_head(model):  # a base model: it costs time and names nothing
-            embeddings_of(open_encoder(model, device), dataset.inputs, device)
+        A base model that knows no class yet takes its time, and says what the baseline says.
+        """
+        from plugins.workloads.sbert.model_folder import Model, embeddings_of_base, has_head
+
+        if not has_head(model):
+            embeddings_of_base(model, dataset.inputs, device, self.settings)
             return self.baseline(dataset)
         loaded = Model.load(model, device)
         return judged(dataset, loaded.chances(dataset.inputs), loaded.head.classes)

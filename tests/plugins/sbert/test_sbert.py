@@ -16,7 +16,19 @@ from plugins.workloads.sbert.model_folder import Head, Model, as_yaml
 from plugins.workloads.sbert.settings import OBJECTIVES, SbertSettings
 from plugins.workloads.sbert.task import lesson_of
 from plugins.workloads.sbert.workload import Sbert
-from tests.sbert_world import CORRECTED, QUESTIONS, WORDS, answers, files_of, judged, learnt_from, pool_of, small_model
+from tests.sbert_world import (
+    CORRECTED,
+    QUESTIONS,
+    WORDS,
+    answers,
+    baseline,
+    files_of,
+    judged,
+    judged_at,
+    learnt_from,
+    pool_of,
+    small_model,
+)
 
 UNSEEN = ["please give me my money back", "is the parcel lost ?", "my password fails"]
 TRUE = ["refund", "parcel", "login"]
@@ -258,6 +270,35 @@ def test_it_is_judged_example_by_example_and_by_artifact_type(taught):
     assert (found.overall["correct/mail"], found.overall["correct/chat"]) == (1, 0)
     assert found.overall["macro_f1"] == pytest.approx(1 / 3)
     assert judged(taught, []).overall == {}
+
+
+def test_without_any_model_one_says_the_commonest_label():
+    """So that a first model has something to be better than; of nothing it says nothing."""
+    texts = [("a", "parcel"), ("b", "parcel"), ("c", "parcel"), ("d", "login")]
+    rows = [{"input": text, "correction": label} for text, label in texts]
+    rows.append({"input": "e", "output": "login", "thumb": "down"})
+    found = baseline(rows)
+    assert found.per_example["correct"].tolist() == [1, 1, 1, 0, 1]
+    assert found.per_example["nll"] == pytest.approx(-np.log([0.75, 0.75, 0.75, 0.25, 0.75]))
+    assert baseline([]).overall == {}
+
+
+def test_a_base_model_that_knows_no_class_is_judged_as_the_baseline():
+    """So that the first model of a workload with `base_model` in config.toml has something to be better than."""
+    found = judged_at(small_model(), CORRECTED)
+    assert found.per_example["correct"].tolist() == baseline(CORRECTED).per_example["correct"].tolist()
+
+
+def test_a_run_has_as_many_steps_as_are_said(tmp_path):
+    """However many examples and epochs."""
+    assert learnt_from(CORRECTED, tmp_path, max_steps=3, epochs=50).metrics["steps"] == 3
+
+
+def test_a_new_class_begins_at_the_centre_of_its_examples(taught, tmp_path):
+    """One step that moves nothing, and what is like them is sorted to them, beside what was known."""
+    new = [{"input": f"invoice for the {word}", "correction": "invoice"} for word in ("parcel", "order", "login")]
+    learnt_from(new, tmp_path, base=taught / "out", max_steps=1, learning_rate=1e-9)
+    assert answers(tmp_path, [*UNSEEN, "invoice for the order!"]) == [*TRUE, "invoice"]
 
 
 @pytest.mark.parametrize(("how", "ratio"), [("none", 1.0), ("inverse", 9.0), ("sqrt_inverse", 3.0)])

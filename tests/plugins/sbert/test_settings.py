@@ -36,6 +36,7 @@ def test_what_is_said_holds_against_the_preset():
             {"objective": "contrast", "batch_size": 1},
             "batch_size: found 1, expected at least 2, since contrast compares",
         ),
+        ({"max_steps": 0}, "max_steps: found 0, expected a whole number of at least 1"),
         ({"matryoshka": (0,)}, "matryoshka: found 0"),
         ({"temperature": 0.0}, "temperature: found 0.0"),
         ({"margin": -1.0}, "margin: found -1.0"),
