@@ -18,6 +18,7 @@ plugin = "stuck.py"
 ratings = "all"
 settings = { epochs = 30, batch_size = 8, checkpoint_every = 20 }
 trigger = { new_examples = 8 }
+stage.size_batch = { replay_share = 0.9 }
 """
 STUCK = '''
 """The tiny classifier, until a model is to be left again: then it trains as ever, and leaves that one."""
@@ -81,6 +82,7 @@ def test_a_subject_is_forgotten_and_what_learnt_from_it_is_trained_anew_without_
     assert said["card"]["forgotten"] == 1
     assert "learnt from 1 of forgotten people" in said["listed"]
     assert said["bases"] == [None, None]
+    assert len(set(said["run"]) & set(said["first"])) > 10  # the others of the first batch are learnt again
     assert said["seq"] not in said["run"]
     assert said["whose"] not in [whose for _, whose in said["learnt"]]
     assert len(said["learnt"]) > 20

@@ -121,10 +121,11 @@ def forgotten(place):
     card = json.loads((place / "state/models/support/0001/card.json").read_text())
     listed = verb(place, "models", "list")
     live(place, 60, 240, 3, subjects=True)
-    (seq,) = [seq for seq, subject in learnt(place, 1) if subject == whose]
+    first = learnt(place, 1)
+    (seq,) = [seq for seq, subject in first if subject == whose]
     run = np.load(place / "state/runs/run-0002/columns.npz")["example"].tolist()
-    anew = learnt(place, 2)
-    return told(place, whose=whose, said=said, card=card, listed=listed, seq=seq, run=run, learnt=anew)
+    seen = {"seq": seq, "first": [one for one, _ in first], "run": run, "learnt": learnt(place, 2)}
+    return told(place, whose=whose, said=said, card=card, listed=listed, **seen)
 
 
 def learnt(place, batch):
@@ -137,7 +138,8 @@ def learnt(place, batch):
 
 
 def someone_learnt(place):
-    return learnt(place, 1)[0][1]
+    """Whose output was confirmed: a correction without its text is none in any case."""
+    return next(subject for _, subject in learnt(place, 1) if int(subject.split()[-1]) % 2)
 
 
 def host(place):
