@@ -109,7 +109,7 @@ HELP = {
 QUESTIONS = (
     "they keep writing to me though I said no",
     "it is dead, not even a light",
-    "it was dropped at a neighbour's",
+    "nobody rang, though I waited for my order",
 )
 
 
@@ -210,11 +210,14 @@ class Week:
         import numpy as np
         from sentence_transformers import SentenceTransformer
 
+        from components.embeddings import no_progress_bar
+
         model = adaptd.model_path("desk", strict=True)
         index = Path(adaptd.index_path("desk", "help", model=model, strict=True) or "")
         pages = np.asarray(np.load(index / "embeddings.npy", mmap_mode="r"), np.float32)
         ids = json.loads((index / "ids.json").read_text())
-        asked = SentenceTransformer(str(model), device="cpu", local_files_only=True).encode(list(QUESTIONS))
+        with no_progress_bar():
+            asked = SentenceTransformer(str(model), device="cpu", local_files_only=True).encode(list(QUESTIONS))
         print(f"\nmodel {model[-4:]} with {index.parent.name}/{index.name}:" if model else "")
         for question, near in zip(QUESTIONS, (asked @ pages.T).argmax(1).tolist(), strict=True):
             print(f"  {question:<45} → {ids[near]}", flush=True)
