@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 
-from daemon.nights_remembered import nights_at
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +53,8 @@ class NightOutlook:
 
     def at(self, now: int) -> dict[str, Any]:
         """`state` (paused, open, waiting or off), with `until`, `reason`, `next_opens_at`, `next_closes_at` if so."""
+        from daemon.nights_remembered import nights_at
+
         night = nights_at(self.timezone, self.window, self.on, now, os.environ)
         found = {name: night[name] for name in ("next_opens_at", "next_closes_at") if night[name] is not None}
         pause = self.pause
