@@ -2,6 +2,11 @@
 
 A cell is as dark as its share of the true class, and tells count and share. Of many classes those are drawn that are
 confused most. It measures nothing.
+
+>>> counts = np.diag(np.full(20, 5)) + np.eye(20, k=1, dtype=int)
+>>> names, table = _most_confused([f"class {number}" for number in range(20)], counts)
+>>> len(names), names[-1], int(table.sum())
+(16, 'all others', 119)
 """
 
 from __future__ import annotations

@@ -3,6 +3,12 @@
 Fifty principal directions, then t-SNE (van der Maaten and Hinton 2008) beginning from the first two of them: near rows
 stay near, while distances between clusters and their sizes mean nothing. Equal rows and an equal seed give an equal
 map on one machine. Needs scikit-learn.
+
+>>> labels = np.array(["often"] * 9 + ["rare"] * 2)
+>>> sorted(labels[same_of_each(labels, 6, np.random.default_rng(1))].tolist())
+['often', 'often', 'often', 'rare', 'rare']
+>>> flat_map(np.random.default_rng(1).standard_normal((12, 5))).shape
+(12, 2)
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ figures worthless: give it one that was not.
 >>> vectors = np.array([[1.0, 0.0], [0.9, 0.1], [0.8, 0.3], [0.0, 1.0], [0.1, 0.9], [0.2, 0.8]])
 >>> spread_labels(vectors, np.array([0, 3]), np.array(["a", "b"]), neighbours=2).tolist()
 ['a', 'a', 'a', 'b', 'b', 'b']
+>>> neighbour_graph(vectors, neighbours=1).toarray()[0].round(2).tolist()
+[0.0, 0.71, 0.0, 0.0, 0.0, 0.0]
 """
 
 from __future__ import annotations

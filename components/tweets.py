@@ -4,7 +4,7 @@ What is done is counted, so that a report can say it. It does not correct spelli
 
 >>> text, done = as_words("RT @ann_b: &quot;so #GoodVibes &amp; 😂😂&quot; https://t.co/x1")
 >>> text
-'RT @user: "so Good Vibes & face with tears of joy" http'
+'RT @user: "so Good Vibes & face with tears of joy " http'
 >>> done["names"], done["emoji"]
 (1, 2)
 """

@@ -31,10 +31,10 @@ def add_embeddings(parser: argparse.ArgumentParser) -> None:
     compare.epilog = (
         "examples:\n  adaptd embeddings compare --data tweets.csv --models base models/ft1\n"
         "  adaptd embeddings compare --sample-size 3000 --n-clusters 12 --json\n\n"
-        "Needs the extra `sbert` and no configuration. Texts that are equal are asked once.\n"
-        "A model that has learnt from these labels looks better than it is: give the file\n"
-        "of texts that it has not seen. A star stands where an interval that holds for all\n"
-        "comparisons together leaves out nothing."
+        "Needs the extra `sbert` and no configuration. Equal texts are asked once. A\n"
+        "model that has learnt from these labels looks better than it is: give the file\n"
+        "of texts that it has not seen. A star stands where an interval that holds for\n"
+        "all comparisons together leaves out nothing."
     )
     _add_options(compare)
 

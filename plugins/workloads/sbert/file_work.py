@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptd.plugin import Job
+from adaptd.plugin import Job, Trained
 from components.bad_input import BadInput
 from components.labelled_file import LabelledFile
 from plugins.workloads.sbert.encoder import BASE_NAME, base_folder, embedded, open_encoder, precision_of, tokenised
@@ -85,7 +85,7 @@ def trained(work: Work, learn: Rows, validate: Rows, output: Path, told: Mapping
     made = beside / "out"
     shutil.rmtree(made, ignore_errors=True)
     _make(made, output)
-    done = train_model(_job(work, learn, validate, beside))
+    done = _trained(_job(work, learn, validate, beside), beside)
     if done.state != "finished":
         raise BadInput("training", done.problem, "one that stays healthy", "Try a lower --learning-rate.")
     for flag in done.flags:
@@ -94,6 +94,16 @@ def trained(work: Work, learn: Rows, validate: Rows, output: Path, told: Mapping
     _put(made, output)
     shutil.rmtree(beside)
     return dict(done.metrics)
+
+
+def _trained(job: Job, beside: Path) -> Trained:
+    try:
+        return train_model(job)
+    except BadInput as wrong:
+        if wrong.thing != "checkpoints":
+            raise
+        step = f"Give the same file and options again to go on, or remove {beside}."
+        raise BadInput("--output", str(beside), "what an interrupted call like this one left", step) from None
 
 
 def _make(made: Path, output: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from adaptd.plugin.command import Command
+from components.bad_input import BadInput
 from daemon.cli import main as cli
 from plugins.workloads.sbert.command import COMMAND
 from plugins.workloads.sbert.model_folder import Model
@@ -291,5 +292,8 @@ def test_interrupted_the_same_command_goes_on(folder):
                 "step-00000020",
                 "step-00000040",
             ]
+            others = parser.parse_args([*words, "--output", name, "--batch-size", "8"])
+            with pytest.raises(BadInput, match=r"Give the same file and options again to go on, or remove halted\.unf"):
+                COMMAND.run(others, Interrupted(patient=True))
         COMMAND.run(options, Interrupted(patient=True))
     assert files_of(folder / "halted") == files_of(folder / "whole")
