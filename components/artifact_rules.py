@@ -20,6 +20,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping
+from operator import eq
 
 KINDS = ("mermaid", "json", "code", "markdown", "other")
 GATES = ("empty", "off_type", "truncated", "repetitive", "stock_phrase")
@@ -53,9 +54,19 @@ _STOCK = re.compile(
     r"\b(?:your|insert) (?:content|text|code|answer) (?:goes )?here\b",
     re.IGNORECASE,
 )
+# one of these stands in whatever _STOCK finds: to look for ten texts is a tenth of the work of looking for it
+_IN_STOCK = (
+    "as a",
+    "sorry",
+    "lorem",
+    "[",
+    "<",
+    *(f"{word} here" for word in ("content", "text", "code", "answer", "goes")),
+)
 # words that end no sentence; «of», «for», «on» and their like end many that people type
 _DANGLING = re.compile(r"(?:an?|the|and|or|because|than|their|its|our|your|my|if|der|die|und|oder)", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
+_FIVE_TIMES = b"\1" * 5  # the next word is the same
 _SAME_SIGN = re.compile(r"([^\s=*#_.|+-])\1{39,}")
 _SAME_PIECE = re.compile(r"([^\s=*#_.|+-]{2,12}?)\1{19,}")
 _SAME_WORD = re.compile(r"\b([^\W\d_]+)(?:\s+\1\b){5,}", re.IGNORECASE)
@@ -112,33 +123,58 @@ def _empty(text: str) -> Fault | None:
 
 
 def _stock_phrase(text: str) -> Fault | None:
-    found = _STOCK.search(text)
+    folded = text.casefold()
+    found = _STOCK.search(text) if any(sign in folded for sign in _IN_STOCK) else None
     return ("stock_phrase", f"it says «{found[0].strip()}»") if found else None
 
 
 def _repetitive(text: str, kind: str) -> Fault | None:
     prose = kind in ("markdown", "other")
-    long_words = " ".join(word for word in text.split() if len(word) >= 40)
-    run = _SAME_SIGN.search(long_words) or _SAME_PIECE.search(long_words)
+    run = _same_signs(text)
     if run:
         return "repetitive", f"«{run[0][:12]}…» goes on for {len(run[0])} characters"
-    again = (_SAME_WORD_IN_PROSE if prose else _SAME_WORD).search(text)
+    words = _WORD.findall(text.casefold())
+    again = (_SAME_WORD_IN_PROSE if prose else _SAME_WORD).search(text) if _may_say_again(text, words) else None
     if again:
         return "repetitive", f"«{again[1]}» stands {len(_WORD.findall(again[0]))} times in a row"
-    lines = [line.strip() for line in text.splitlines() if len(_WORD.findall(line)) >= 3]
-    if len(lines) >= 6:
-        line, times = Counter(lines).most_common(1)[0]
-        if times >= 5 and times > 0.4 * len(lines):
-            return "repetitive", f"the line «{line[:40]}» stands {times} times in {len(lines)}"
-    words = _WORD.findall(text.casefold())
+    line, times, lines = _most_common_line(text)
+    if times >= 5 and times > 0.4 * lines:
+        return "repetitive", f"the line «{line[:40]}» stands {times} times in {lines}"
     if len(words) < 24:
         return None
-    fours = list(zip(words, words[1:], words[2:], words[3:], strict=False))
-    share = 1 - len(set(fours)) / len(fours)
+    different = len(set(zip(words, words[1:], words[2:], words[3:], strict=False)))
+    share = 1 - different / (len(words) - 3)
     if prose and share > 0.5:
         return "repetitive", f"{share:.0%} of its runs of four words were said before"
     times = _times_in_a_row(words) if share > 0.1 else 0
     return ("repetitive", f"a few words stand {times} times in a row") if times >= 8 else None
+
+
+def _same_signs(text: str) -> re.Match[str] | None:
+    long_words = [word for word in text.split() if len(word) >= 40]
+    if not long_words:
+        return None
+    together = " ".join(long_words)
+    return _SAME_SIGN.search(together) or _SAME_PIECE.search(together)
+
+
+def _may_say_again(text: str, words: list[str]) -> bool:
+    """Whether a word stands six times in a row; where none does, no pattern need be tried at each place of the text.
+
+    Cases as the pattern folds them: single letters, of which alone «İ» is not folded so by `casefold`.
+    """
+    if not text.isascii():
+        words = [word.casefold() for word in _WORD.findall(text)]
+    return _FIVE_TIMES in bytes(map(eq, words, words[1:])) or "İ" in text
+
+
+def _most_common_line(text: str) -> tuple[str, int, int]:
+    """The line that stands there most often, how often, and of how many; lines of less than three words are none."""
+    lines = text.splitlines()
+    if len(lines) < 6:
+        return "", 0, 0
+    lines = [line.strip() for line in lines if len(_WORD.findall(line)) >= 3]
+    return (*Counter(lines).most_common(1)[0], len(lines)) if len(lines) >= 6 else ("", 0, 0)
 
 
 def _times_in_a_row(words: list[str]) -> int:
@@ -195,7 +231,7 @@ def _json_fault(text: str) -> Fault | None:
 
 
 def _truncated(text: str, kind: str) -> Fault | None:
-    if len(_FENCE_LINE.findall(text)) % 2:
+    if ("```" in text or "~~~" in text) and len(_FENCE_LINE.findall(text)) % 2:
         return "truncated", "a fence is opened and never closed"
     if kind in ("mermaid", "code"):
         return _cut_code(body(text, ("mermaid",) if kind == "mermaid" else ()), kind)
@@ -221,11 +257,10 @@ def _cut_code(text: str, kind: str) -> Fault | None:
 
 def _cut_prose(text: str) -> Fault | None:
     end = text.rstrip()
-    last_line = end.rsplit("\n", 1)[-1]
     if end.endswith((",", "(", "[", "{", " -", " –", "\\")):
         return "truncated", f"it ends with «{end[-1]}»"
-    words = _WORD.findall(last_line)
-    if len(_WORD.findall(text)) >= 6 and words and end[-1:].isalnum() and _DANGLING.fullmatch(words[-1]):
+    words = _WORD.findall(end.rsplit(None, 1)[-1]) if end[-1:].isalnum() else []
+    if words and _DANGLING.fullmatch(words[-1]) and len(_WORD.findall(text)) >= 6:
         return "truncated", f"it ends with «{words[-1]}»"
     return None
 

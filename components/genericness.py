@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.bad_input import same_length
-from components.near_duplicates import NEAR, near_duplicate_groups
+from components.near_duplicates import NEAR, KnownTexts, near_duplicate_groups
 
 GENERIC_AT = 3  # other inputs
 CLOSED_SHARE = 0.6  # of a type's rows whose short output many other inputs share
@@ -45,17 +45,20 @@ def other_inputs(
     beyond_input: Sequence[bool] | None = None,
     of_input: _Counts | None = None,
     of_output: _Counts | None = None,
+    known: KnownTexts | None = None,
 ) -> _Counts:
     """For each row how many other inputs, near-equal ones counted once, got an output near to its own.
 
     `beyond_input` says of which rows the output is also compared without the input's own words; of all unless told.
-    `of_input` and `of_output` are the groups of near-equal ones, where they are known.
+    `of_input` and `of_output` are the groups of near-equal ones, where they are known; `known` as for
+    `near_duplicate_groups`.
     """
     size = same_length(inputs=inputs, outputs=outputs)
+    known = KnownTexts() if known is None else known
     flags = [True] * size if beyond_input is None else list(beyond_input)
-    groups = input_groups(inputs, threshold=threshold) if of_input is None else of_input
-    said = [made[:_LONGEST_READ] for made in outputs]
-    same = output_groups(outputs, threshold=threshold) if of_output is None else of_output
+    groups = input_groups(inputs, threshold=threshold, known=known) if of_input is None else of_input
+    said = shortened(outputs)
+    same = output_groups(outputs, threshold=threshold, known=known) if of_output is None else of_output
     others = inputs_per_output(groups, same) - 1
     if not any(flags):
         return others
@@ -66,19 +69,24 @@ def other_inputs(
             for given, made, leave_out in zip(inputs, said, flags, strict=True)
         ]
         if left != said:
-            found = inputs_per_output(groups, near_duplicate_groups(left, threshold=threshold)) - 1
+            found = inputs_per_output(groups, near_duplicate_groups(left, threshold=threshold, known=known)) - 1
             others = np.maximum(others, found)
     return others
 
 
-def input_groups(inputs: Sequence[str], *, threshold: float = NEAR) -> _Counts:
+def shortened(texts: Sequence[str]) -> list[str]:
+    """As much of each text as is compared."""
+    return [text[:_LONGEST_READ] for text in texts]
+
+
+def input_groups(inputs: Sequence[str], *, threshold: float = NEAR, known: KnownTexts | None = None) -> _Counts:
     """Which inputs are nearly the same."""
-    return near_duplicate_groups([given[:_LONGEST_READ] for given in inputs], threshold=threshold)
+    return near_duplicate_groups(shortened(inputs), threshold=threshold, known=known)
 
 
-def output_groups(outputs: Sequence[str], *, threshold: float = NEAR) -> _Counts:
+def output_groups(outputs: Sequence[str], *, threshold: float = NEAR, known: KnownTexts | None = None) -> _Counts:
     """Which outputs are nearly the same."""
-    return near_duplicate_groups([made[:_LONGEST_READ] for made in outputs], threshold=threshold)
+    return near_duplicate_groups(shortened(outputs), threshold=threshold, known=known)
 
 
 def inputs_per_output(of_input: _Counts, of_output: _Counts) -> _Counts:
@@ -89,8 +97,9 @@ def inputs_per_output(of_input: _Counts, of_output: _Counts) -> _Counts:
 
 def beyond(given: str, made: str) -> str:
     """What the output says besides the words of its input; the whole output where that leaves too little to compare."""
-    asked = set(_WORDS.findall(given.casefold()))
-    return _if_enough([word for word in made.casefold().split() if not asked.intersection(_WORDS.findall(word))], made)
+    asked, words = set(_WORDS.findall(given.casefold())), made.casefold().split()
+    theirs = {word for word in set(words) if not asked.isdisjoint(_WORDS.findall(word))}
+    return _if_enough([word for word in words if word not in theirs], made)
 
 
 def unquoted(given: str, made: str) -> str:
@@ -98,11 +107,13 @@ def unquoted(given: str, made: str) -> str:
     asked, words = [word.strip(_MARKS) for word in given.casefold().split()], made.casefold().split()
     runs = set(zip(asked, asked[1:], asked[2:], strict=False))
     bare = [word.strip(_MARKS) for word in words]
+    if runs.isdisjoint(zip(bare, bare[1:], bare[2:], strict=False)):
+        return made
     quoted = [False] * len(words)
     for place, run in enumerate(zip(bare, bare[1:], bare[2:], strict=False)):
         if run in runs:
             quoted[place : place + _QUOTED] = [True] * _QUOTED
-    return _if_enough([word for word, out in zip(words, quoted, strict=True) if not out], made) if any(quoted) else made
+    return _if_enough([word for word, out in zip(words, quoted, strict=True) if not out], made)
 
 
 def _if_enough(words: list[str], made: str) -> str:

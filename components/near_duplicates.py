@@ -23,7 +23,7 @@ from components.bad_input import BadInput, finite_numbers
 NEAR = 0.8
 RUN = 5  # characters
 HASHES, IN_A_BAND = 128, 4
-_CHARACTERS_AT_ONCE, _PAIRS_AT_ONCE, _KEYS_AT_ONCE = 1 << 20, 1 << 16, 1 << 16
+_CHARACTERS_AT_ONCE, _PAIRS_AT_ONCE, _KEYS_AT_ONCE = 1 << 16, 1 << 16, 1 << 16
 
 _Groups = NDArray[np.int64]
 _Hashes = NDArray[np.uint32]
@@ -42,15 +42,48 @@ def equal_groups(texts: Sequence[str]) -> _Groups:
     return np.fromiter((number.setdefault(as_compared(text), len(number)) for text in texts), np.int64, len(texts))
 
 
-def near_duplicate_groups(texts: Sequence[str], *, threshold: float = NEAR) -> _Groups:
-    """The group of each text, numbered from 0 in order of first appearance; near-equal texts share one."""
+def near_duplicate_groups(texts: Sequence[str], *, threshold: float = NEAR, known: KnownTexts | None = None) -> _Groups:
+    """The group of each text, numbered from 0 in order of first appearance; near-equal texts share one.
+
+    `known` keeps what was made of the texts of other calls: give the same one where texts come again.
+    """
     (least,) = finite_numbers("threshold", [threshold], low=0.0, high=1.0).tolist()
-    equal = equal_groups(texts)
+    known = KnownTexts() if known is None else known
+    numbers = known.numbers(texts)
+    equal = _numbered(numbers)
     _, firsts = np.unique(equal, return_index=True)
     if len(firsts) < 2:
         return equal
-    left, right = _near_pairs(signatures([texts[row] for row in firsts.tolist()]), least)
+    left, right = _near_pairs(known.signatures(numbers[firsts]), least)
     return _numbered(connected(len(firsts), left, right)[equal])
+
+
+class KnownTexts:
+    """Numbers of texts, the same for those that are equal but for case and spacing, and their signatures, made once."""
+
+    def __init__(self) -> None:
+        self._as_given: dict[str, int] = {}
+        self._as_compared: dict[str, int] = {}
+        self._signatures = np.empty((0, HASHES), np.uint32)
+
+    def numbers(self, texts: Sequence[str]) -> _Groups:
+        """The number of each text; what is new gets the next ones."""
+        if isinstance(texts, str):
+            raise BadInput("texts", texts, "a list of texts", "Write [text].")
+        given, compared = self._as_given, self._as_compared
+        for text in texts:
+            if text not in given:
+                given[text] = compared.setdefault(as_compared(text), len(compared))
+        return np.fromiter((given[text] for text in texts), np.int64, len(texts))
+
+    def signatures(self, numbers: _Groups) -> _Hashes:
+        """Those of the texts with these numbers; all that are missing are made at once."""
+        done = len(self._signatures)
+        if len(numbers) and int(numbers.max()) >= done:
+            new = list(self._as_compared)[done:]
+            self._signatures = np.concatenate([self._signatures, signatures(new)])
+        made: _Hashes = self._signatures[numbers]
+        return made
 
 
 def signatures(texts: Sequence[str], *, seed: int = 0) -> _Hashes:
@@ -91,9 +124,10 @@ def _hashed(heap: Sequence[str]) -> tuple[_Hashes, _Groups]:
     letters = np.frombuffer("".join(heap).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     lengths = np.fromiter(map(len, heap), np.int64, len(heap))
     runs = len(letters) - RUN + 1
-    rolled = np.zeros(runs, dtype=np.uint64)
-    for step in range(RUN):
-        rolled = rolled * np.uint64(0x9E3779B97F4A7C15) + letters[step : step + runs]
+    rolled = letters[:runs].copy()
+    for step in range(1, RUN):
+        rolled *= np.uint64(0x9E3779B97F4A7C15)
+        rolled += letters[step : step + runs]
     rolled ^= rolled >> np.uint64(29)
     rolled *= np.uint64(0xBF58476D1CE4E5B9)
     ends = np.cumsum(lengths)

@@ -40,8 +40,8 @@ from components.artifact_rules import KINDS, fault, kind_of
 from components.bad_input import BadInput, finite_numbers, one_of, same_length, whole_number
 from components.bad_input import scores as checked_scores
 from components.example_fields import as_text, column
-from components.genericness import GENERIC_AT, closed_set, input_groups, other_inputs, output_groups, repeats
-from components.near_duplicates import NEAR
+from components.genericness import GENERIC_AT, closed_set, input_groups, other_inputs, output_groups, repeats, shortened
+from components.near_duplicates import NEAR, KnownTexts
 
 GATES = (*RULE_GATES, "generic", "repeated")
 
@@ -149,14 +149,15 @@ class QualityGates:
         same_length(outputs=outputs, scores=values)
         start = whole_number("judged_from", judged_from, high=size)
         refused: dict[int, Refusal] = {}
-        others, closed = np.zeros(size, dtype=np.int64), []
+        others, closed, known = np.zeros(size, dtype=np.int64), [], KnownTexts()
+        known.numbers(shortened([*inputs, *outputs]))  # so that the first signature asked for makes all of them
         for name, rows in _rows_of_types(artifact_types):
             some_inputs, some_outputs = [inputs[row] for row in rows], [outputs[row] for row in rows]
-            asked = input_groups(some_inputs, threshold=self.near)
-            said = output_groups(some_outputs, threshold=self.near)
+            asked = input_groups(some_inputs, threshold=self.near, known=known)
+            said = output_groups(some_outputs, threshold=self.near, known=known)
             part = _Part(name, rows, some_inputs, some_outputs, asked, said, values[rows], start)
             self._by_rules(part, refused)
-            others[rows], labels = self._genericness(part)
+            others[rows], labels = self._genericness(part, known)
             closed += [name] if labels else []
             self._by_genericness(part, others, refused, closed=labels)
             self._by_repetition(part, refused)
@@ -172,7 +173,7 @@ class QualityGates:
             if found is not None and found[0] not in self.off:
                 refused[row] = Refusal(row - part.start, *found)
 
-    def _genericness(self, part: _Part) -> tuple[NDArray[np.int64], bool]:
+    def _genericness(self, part: _Part, known: KnownTexts) -> tuple[NDArray[np.int64], bool]:
         prose = kind_of(part.name, self.kinds) in ("markdown", "other")
         others = other_inputs(
             part.inputs,
@@ -181,6 +182,7 @@ class QualityGates:
             beyond_input=[prose] * len(part.rows),
             of_input=part.of_input,
             of_output=part.of_output,
+            known=known,
         )
         labels = part.name in self.closed_sets or closed_set(part.outputs, others, generic_at=self.generic_at)
         return others, labels
