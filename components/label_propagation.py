@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from components.bad_input import BadInput, one_number, whole_number
 
 NEIGHBOURS = 10
-PASSED_ON = 0.2  # the rest stays as the labels say; as scikit-learn has it, and no figure of it is one on unseen data: see docs/migrating.md
+PASSED_ON = 0.2  # the rest stays as the labels say; scikit-learn's own. See docs/migrating.md
 _TURNS, _SETTLED = 60, 1e-4
 _AT_ONCE = 512
 

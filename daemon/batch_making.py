@@ -28,6 +28,7 @@ from daemon.triggers import Decision, decide, new_examples, worth_figures
 from daemon.views.batches import Batches
 from daemon.views.examples import Examples
 
+HELD_APART, COPY = "held apart", "a made example whose input is nearly equal to a held-out one"
 REASON_KEPT = 500  # characters
 MOST_VALIDATION = 2000  # more make no better stop, and each costs a look at what was said of it
 
@@ -187,6 +188,7 @@ def shape(
     """The pool after all stages, and the batch of that number; none where a stage refused it or nothing is left."""
     folder = None if standing.memories is None else standing.memories / line.workload
     shaped = line.stages.shape(taken.pool, moment, StageMemory(folder, taken.pool, standing.newest_of))
+    shaped, copies = _less_copies(shaped, standing.source, moment)
     if shaped.refused or not len(shaped.pool):
         return shaped, None
     validation = validation_at(standing, line, moment)
@@ -204,7 +206,7 @@ def shape(
         "filter": line.filter,
         "stages": shaped.stages,
         "fingerprints": fingerprints(taken),
-        "held_apart": dict(taken.held_apart),
+        "held_apart": {**taken.held_apart, **({"derived": copies} if copies else {})},
         "figures": {"pool": len(taken.pool), "new": new_examples(taken.pool), **worth_figures(taken.pool)},
         "rows": rows_of(shaped.pool, row_hashes),
         "reasons": reasons_of(shaped.pool),
@@ -212,6 +214,21 @@ def shape(
         "hash": hash_over(salt, row_hashes),
     }
     return shaped, FormedBatch(number, replace(shaped.pool, reasons=()), validation, body)
+
+
+def _less_copies(shaped: Shaped, source: Source, moment: Moment) -> tuple[Shaped, int]:
+    """Without what a stage made and that is nearly equal to a held-out input, and how many those are.
+
+    What was recorded is held apart already; a stage sees no held-out example, so it cannot look itself.
+    """
+    pool, derived = shaped.pool, source.derived
+    made = np.flatnonzero(pool["derived_from"] >= 0)
+    if derived is None or not len(made):
+        return shaped, 0
+    inputs = [str(text.get("input") or "") for text in pool.texts(made)]
+    is_copy = np.zeros(len(pool), np.bool_)
+    is_copy[made] = derived.near_held_out(inputs, moment.log_position)
+    return shaped._replace(pool=pool.keep(~is_copy, HELD_APART, COPY)), int(is_copy.sum())
 
 
 def fingerprints(taken: Pooled) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon import sides
-from daemon.near_texts import BANDS, EDGE, NO_TEXT, Written, together
+from daemon.near_texts import BANDS, EDGE, NO_TEXT, Written, near_to, together
 from daemon.row_files import Committed, RowFiles
 from daemon.views.columns import places_of
 
@@ -125,6 +125,11 @@ class Derived:
         there = there[self._texts[rows[there]] != NO_TEXT]
         near[there] = self._highest_side(position)[self._texts[rows[there]]] > self._sides[rows[there]]
         return near
+
+    def near_held_out(self, texts: Sequence[str], position: int) -> Mask:
+        """Which of these texts, that no event brought, are near to one held out from learning at that place."""
+        held = np.flatnonzero(self._highest_side(position) > sides.SIDES.index("learn"))
+        return near_to(texts, written_texts(self._files, self._committed), held)
 
     def embeddings(self, rows: Ints) -> NDArray[np.float32]:
         """The vectors of these rows."""

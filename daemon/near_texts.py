@@ -117,24 +117,35 @@ class NearTexts:
         for first in range(0, start, _BLOCK):
             at = slice(first, min(first + _BLOCK, start))
             some = Written(there.keys[at], np.asarray(there.bands[at]), there.hashes[at])
-            found += self._of_block(new, every, some, self._label[at])
-        found += self._of_block(new, every, new, every + start)
+            found += _of_block(new, every, some, self._label[at])
+        found += _of_block(new, every, new, every + start)
         newer, older = np.divmod(np.unique(np.concatenate(found)), _MOST_TEXTS)
         before = older < newer + start
         return newer[before], older[before]
 
-    def _of_block(self, new: Written, rows: Ints, block: Written, label: Ints) -> Iterator[Ints]:
-        """Which of these new texts are near to a text of a block, by its label; a heap that all meets is halved."""
-        met = _met(new.bands[rows], block.bands)
-        if met is None:
-            for half in np.array_split(rows, 2):
-                yield from self._of_block(new, half, block, label)
-            return
-        newer, older = rows[met[0]], met[1]
-        for at in range(0, len(newer), _BLOCK):
-            some = slice(at, at + _BLOCK)
-            near = np.count_nonzero(new.hashes[newer[some]] == block.hashes[older[some]], axis=1) >= NEAR_FROM * HASHES
-            yield np.unique(newer[some][near] * _MOST_TEXTS + label[older[some][near]])
+
+def _of_block(new: Written, rows: Ints, block: Written, label: Ints) -> Iterator[Ints]:
+    """Which of these new texts are near to a text of a block, by its label; a heap that all meets is halved."""
+    met = _met(new.bands[rows], block.bands)
+    if met is None:
+        for half in np.array_split(rows, 2):
+            yield from _of_block(new, half, block, label)
+        return
+    newer, older = rows[met[0]], met[1]
+    for at in range(0, len(newer), _BLOCK):
+        some = slice(at, at + _BLOCK)
+        near = np.count_nonzero(new.hashes[newer[some]] == block.hashes[older[some]], axis=1) >= NEAR_FROM * HASHES
+        yield np.unique(newer[some][near] * _MOST_TEXTS + label[older[some][near]])
+
+
+def near_to(texts: Sequence[str], written: Written, rows: Ints) -> NDArray[np.bool_]:
+    """Which of these texts are near to one of the written ones in `rows`."""
+    new, near = Written.of(texts), np.zeros(len(texts), np.bool_)
+    for first in range(0, len(rows), _BLOCK):
+        some = written.take(rows[first : first + _BLOCK])
+        for pairs in _of_block(new, np.arange(len(texts)), some, np.zeros(len(some.keys), np.int64)):
+            near[pairs // _MOST_TEXTS] = True
+    return near
 
 
 def _roots(label: Ints, texts: Ints) -> Ints:

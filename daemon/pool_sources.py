@@ -5,7 +5,7 @@ For the daemon with its own log and keys; for who only reads, with readers of bo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,9 @@ class NothingPrepared:
 
     def near(self, seqs: Ints, position: int) -> NDArray[np.bool_]:  # noqa: ARG002 part of the contract
         return np.zeros(len(seqs), np.bool_)
+
+    def near_held_out(self, texts: Sequence[str], position: int) -> NDArray[np.bool_]:  # noqa: ARG002 as above
+        return np.zeros(len(texts), np.bool_)
 
     def embeddings(self, rows: Ints) -> NDArray[np.float32]:
         return np.zeros((len(rows), 0), np.float32)

@@ -76,6 +76,9 @@ class DerivedLike(Protocol):
     def near(self, seqs: Ints, position: int) -> Mask:
         """Which of these outputs had, at that place in the log, a near-duplicate that is held out from their use."""
 
+    def near_held_out(self, texts: Sequence[str], position: int) -> Mask:
+        """Which of these texts, that no event brought, had one there that is held out from learning."""
+
     def embeddings(self, rows: Ints) -> NDArray[np.float32]: ...
 
 

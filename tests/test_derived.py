@@ -124,6 +124,18 @@ class TestNear:
         world.prepare()
         assert world.derived().near(seqs, 99).tolist() == [False, True, True]
 
+    def test_a_text_that_no_event_brought_is_compared_with_what_is_held_out(self, world):
+        """With validate and judge examples, from when each came; not with what is learnt, and nothing with nothing."""
+        learnt = [world.text_on("learn", f"{sentence('l')} {{}}")]
+        first = world.send(output("l", input=learnt[0]))[0]
+        held = [world.text_on(side, f"{sentence(side)} {{}}") for side in ("validate", "judge")]
+        second, third = (world.send(output(side, input=text))[0] for side, text in zip("vj", held, strict=True))
+        world.prepare()
+        asked = [text.upper() + "!" for text in (*learnt, *held)] + ["", sentence("else")]
+        near = [world.derived().near_held_out(asked, at).tolist() for at in (first, second, third)]
+        assert near == [[False] * 5, [False, True, False, False, False], [False, True, True, False, False]]
+        assert world.derived().near_held_out([], third).tolist() == []
+
     def test_what_has_nothing_to_read_is_near_to_nobody(self, world):
         """Two outputs without an input are not nearly equal."""
         seqs = [world.send(output(f"o{number}"))[0] for number in range(12)]

@@ -1,5 +1,6 @@
 """When a batch is formed, what the log is told, and that a kill at any place changes nothing."""
 
+import numpy as np
 import pytest
 
 from daemon.event_kinds import CHALLENGER_TURNED_DOWN, RUN_PLANNED
@@ -7,6 +8,7 @@ from daemon.event_log import AppendFailed
 from daemon.forming import LOOK_AGAIN_SECONDS, LOOK_IN_ANY_CASE_SECONDS
 from daemon.night_parts import Formed, NotFormed
 from daemon.night_settings import TriggerSettings
+from daemon.rebuilding import check
 from tests.forming_world import worlds
 from tests.test_stage_line import write_stage
 
@@ -41,6 +43,26 @@ def test_a_batch_is_one_event_with_all_that_was_learnt_and_why(world):
     assert body["validation"]["count"] == len(body["validation"]["example"])
     assert "?" not in str(body)  # as in every input
     assert body["fingerprints"]["embeddings"] == "none"
+
+
+def test_what_a_stage_made_and_is_a_copy_of_what_is_held_out_is_not_learnt(world):
+    """A stage sees no held-out example, so it cannot look itself; how many were left out is told."""
+    place = world()
+    place.rate_learnt(12)
+    seen = []
+
+    def near_held_out(texts, position):
+        seen.append((list(texts), position))
+        return np.array([number == 0 for number in range(len(texts))])
+
+    place.derived.near_held_out = near_held_out
+    place.turn()
+    (body,) = place.bodies("batch_formed")
+    assert (body["rows"]["example"][-1], len(body["rows"]["example"])) == (-3, 13)
+    assert body["held_apart"]["derived"] == 1
+    assert [(len(texts), at) for texts, at in seen] == [(2, body["position"])]
+    assert all(text.endswith("?") for text in seen[0][0])
+    assert check(1, place.read_only(), place.settings, place.folder).ok
 
 
 def test_what_was_learnt_is_not_new_the_next_time(world):

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from daemon.near_texts import EDGE, NearTexts, Written, _met, together
+from daemon.near_texts import EDGE, NearTexts, Written, _met, near_to, together
 from tests.derived_world import sentence
 
 NONE = Written(np.empty(0, np.int64), np.empty((0, 25), np.uint32), np.empty((0, 128), np.uint8))
@@ -46,6 +46,18 @@ def test_equal_texts_are_one():
     assert kept.take("A parcel  for you", "another thing altogether", "a PARCEL for you") == [0, 1, 0]
     assert kept.opened_again().take("a parcel for you ", "third") == [0, 2]
     assert len(kept.edges) == 0
+
+
+def test_texts_are_compared_with_those_rows_alone_that_are_asked_for():
+    """Every varied text finds its original where that row is among them."""
+    rng, kept = random.Random(3), Kept()
+    texts = [sentence(number) for number in range(300)]
+    kept.take(*texts)
+    asked = [varied(text, rng) for text in texts]
+    even = np.arange(0, 300, 2)
+    assert near_to(asked, kept.written, np.arange(300)).all()
+    assert np.flatnonzero(near_to(asked, kept.written, even)).tolist() == even.tolist()
+    assert not near_to(asked, kept.written, even[:0]).any()
 
 
 def test_near_texts_belong_together_across_pages_and_starts():
