@@ -1,4 +1,4 @@
-"""Dropout whose chance costs a fifth on a processor: four numbers out of each draw of 64 bits in place of one.
+"""Dropout that costs less than half on a processor: four numbers out of each draw of 64 bits in place of one.
 
 The probability is rounded to 1/65536; what is kept is scaled as ever. Draws come from torch's own generator, whose
 state the checkpoints keep, so a run goes on to the same last bit. Attention has a fused kernel on the processor, though
