@@ -146,7 +146,8 @@ class _Run:
         if not learnt:
             raise BadInput(f"part {part.name!r}", "no parameter that learns", "at least one with requires_grad")
         decay = self.plan.weight_decay if part.weight_decay is None else part.weight_decay
-        return torch.optim.AdamW(learnt, lr=self._base_rate(part), weight_decay=decay)
+        fused = all(one.is_floating_point() and one.device.type in ("cpu", "cuda") for one in learnt)
+        return torch.optim.AdamW(learnt, lr=self._base_rate(part), weight_decay=decay, fused=fused or None)
 
     def _base_rate(self, part: Part) -> float:
         return self.plan.learning_rate if part.learning_rate is None else part.learning_rate

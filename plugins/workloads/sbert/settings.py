@@ -79,6 +79,7 @@ class SbertSettings:
     patience: int | None = 5  # evaluations without a better one, then it ends
     weight_decay: float = 0.01
     ema_decay: float | None = None  # weights are averaged over steps, as 0.99 of what was and 0.01 of what is
+    attention_dropout: bool = True  # as the model has it; without, a processor has a quicker kernel
     micro_batch_size: int | None = None  # texts at once in memory; None: the whole batch
     precision: Literal["float32", "bfloat16", "auto"] = "float32"  # auto: bfloat16 where the processor has it
     preprocess: Literal["none", "tweets"] = "none"

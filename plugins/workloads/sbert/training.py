@@ -51,8 +51,11 @@ def train_model(job: Job) -> Trained:
     seed = int(job.rng.integers(1 << 31))
     precision = precision_of(settings.precision, job.device)
 
+    from plugins.workloads.sbert.dropout import with_quick_dropout  # it brings torch
+
     encoder = open_encoder(folder, job.device)
     only_what_is_used(encoder)
+    with_quick_dropout(encoder, job.device, in_attention=settings.attention_dropout)
     tokens = tokenised(encoder, data.inputs, settings.max_tokens, settings.preprocess)
     lesson = lesson_of(data, tokens, classes, settings, job.rng)
     lesson = with_negatives(lesson, encoder, settings, job.device, precision)
