@@ -5,6 +5,7 @@ the shipped defaults do not win.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -23,8 +24,10 @@ that is in use, and people rate {labels} of the answers, honestly: a thumb up wh
 label (half of those that nobody asked for are but a thumb down). {asked} are chosen by the arm among all that the
 learn side has unrated, {told} are of that day's answers, drawn at random. On the first day {judged} more, of the judge
 side, are drawn at random by `adaptd ask --random` in every arm, and count as no arm's labels. A night's training has
-{steps} steps of {batch_size} texts, whatever the batch, and begins from the champion. Each morning the model that is
-in use is asked {tested} texts of the test split, which are in no log.
+{steps} steps of {batch_size} texts, whatever the batch, and begins from the champion; it ends with the first decision
+of the gate. Where the daemon had already begun another batch by then, that run is paused and is the next night's: this
+befalls arms that leave examples over, and their next night learns nothing of the day before it. Each morning the model
+that is in use is asked {tested} texts of the test split, which are in no log.
 
 | arm | stages and their settings | what is rated |
 | --- | --- | --- |
@@ -49,7 +52,15 @@ def page(found: dict[str, Any]) -> str:
     parts += ["## Goals\n", goals_list(found["goals"])]
     parts += ["## Where the shipped defaults do not win\n", _not_won(found)]
     for name, one in found["sets"].items():
-        parts += [f"## {name}\n", _about(one), _scores(one), _against(one), _figures(one), _refusals(one)]
+        parts += [
+            f"## {name}\n",
+            _about(one),
+            _scores(one),
+            _against(one),
+            _figures(one),
+            _refusals(one),
+            _left_out(one),
+        ]
     return "\n".join(parts)
 
 
@@ -117,6 +128,23 @@ def _refusals(one: dict[str, Any]) -> str:
             counted = ", ".join(f"{clause} {count}" for clause, count in told.most_common())
             lines.append(f"- {name}: {counted}\n")
     return "Nights without a promotion, by what stood against it:\n\n" + "".join(lines) if lines else ""
+
+
+def _left_out(one: dict[str, Any]) -> str:
+    """Rated examples that a stage kept from a night's batch; the same one counts in each night."""
+    lines = []
+    for name, life in _lives(one):
+        counts: Counter[str] = Counter()
+        for batch in life["batches"]:
+            for stage in (batch or {}).get("left_out", ()):
+                for told in stage["left_out"]:
+                    words = re.sub(r"( of \d+|\{0:\.0f\} )", "", told["words"])
+                    counts[f"{stage['stage']}, {words}"] += told["count"]
+        counts = Counter({words: count for words, count in counts.items() if "not drawn for replay" not in words})
+        if counts:
+            lines.append(f"- {name}: " + "; ".join(f"{words} {count}" for words, count in counts.most_common()) + "\n")
+    told = "Rated examples that a stage left out of a batch, summed over the nights:\n\n"
+    return told + "".join(lines) if lines else ""
 
 
 if __name__ == "__main__":

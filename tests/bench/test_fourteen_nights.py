@@ -98,6 +98,11 @@ def test_the_page_says_where_ours_does_not_win_and_what_is_partial():
     life = {"nights": 1, "scores": [0.5], "accuracy": [0.5], "labels": [80], "cpu_seconds": [9.0], "promotions": []}
     life |= {"training_seconds": [None], "forgetting": None, "labels_to": {"80": 70.2, "90": None}}
     life |= {"refusals": [{"night": 1, "why": "Turned down: p.", "clauses": ["better"]}]}
+    left = [
+        {"words": "not among the 50 picked of 66", "count": 16},
+        {"words": "not among the 50 picked of 7", "count": 2},
+    ]
+    life |= {"batches": [None, {"left_out": [{"stage": "pick_informative", "left_out": left}]}]}
     better = life | {"scores": [0.6]}
     one = {"metric": "accuracy", "full_score": 0.9, "classes": 3, "sizes": Sizes().key(), "whole": False}
     one["arms"] = {"shipped": {"1": life}, "random": {"1": better}}
@@ -107,6 +112,7 @@ def test_the_page_says_where_ours_does_not_win_and_what_is_partial():
     assert "- clinc150: shipped ahead of random, points over 1 nights: -10.0\n" in told
     assert "- random, after night 1: -10.0 [-12.0, -8.0]" in told
     assert "- shipped: better 1\n" in told
+    assert "- shipped: pick_informative, not among the 50 picked 18\n" in told
 
 
 def test_arms_are_compared_text_by_text_where_both_have_lived():
