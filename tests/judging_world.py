@@ -121,6 +121,19 @@ WORKLOAD = Guessing
 BARE = GUESSING.replace("def baseline", "def no_baseline").replace("guessing", "bare")
 
 
+class BuildsNothing:
+    """No workload here has an index."""
+
+    def follow(self, settings):
+        pass
+
+    def turn(self, now):
+        return []
+
+    def stop(self):
+        return []
+
+
 class World:
     """One state folder, with a daemon that can be killed and come back."""
 
@@ -145,7 +158,7 @@ class World:
         sources = Sources(self.state.state_dir, self.state.log, self.state.sealing, lambda: self.settings)
         stands = Stands(self.state.log, self.state.views, sources)
         self.judging = Judging(place, stands, NoGpus(), self.settings, self.chance, self.goldens)
-        self.keeps = JudgesAndKeeps(self.judging, shelves_of(self.state, self.settings))
+        self.keeps = JudgesAndKeeps(self.judging, shelves_of(self.state, self.settings), BuildsNothing())
 
     def die(self):
         """kill -9 of the daemon: a child goes on."""

@@ -431,5 +431,5 @@ def test_nights_and_workloads_are_told_to_programs(tmp_path, monkeypatch, capsys
 )
 def test_ratings_count_as_fair_where_those_of_any_source_are(told, ratings):
     """`adaptd gate show` counts them one by one; here they are not looked at."""
-    (found,) = models_outlooks({"workloads": {"w": told}}, {})
+    (found,) = models_outlooks({"workloads": {"w": told}}, {}, {})
     assert found.ratings == ratings

@@ -282,7 +282,7 @@ config.toml:4:31: night.on.sun: expected hours as in "01:00-06:00", or "off", fo
 config.toml:4:44: night.on.mon: '01:00-01:00': opens and closes at once; for all day say 00:00-24:00
 config.toml:5:12: workloads.Support: expected a name of 1 to 60 lower-case letters, digits, _ and -, found "Support", did you mean support?
 config.toml:6:8: workloads.Support.mode: expected "full" or "lora", found "ful", did you mean "full"?
-config.toml:8:1: workloads.support.days: expected one of artifact_types, base_model, mode, on_error, plugin, preset, ratings, ratings_of, settings, stage, stages, trigger, tune_share, found an unknown key, did you mean workloads.support.trigger.days?
+config.toml:8:1: workloads.support.days: expected one of artifact_types, base_model, index, mode, on_error, plugin, preset, ratings, ratings_of, reindex, settings, stage, stages, trigger, tune_share, found an unknown key, did you mean workloads.support.trigger.days?
 config.toml:10:8: workloads.support.trigger.days: expected a number above 0, found "x"
 config.toml:11:16: workloads.support.trigger.new_examples: expected "sized" or a whole number from 0, found -1
 config.toml:12:9: workloads.support.trigger.drift: expected a number above 0, at most 2, found 7
