@@ -162,6 +162,7 @@ def peer(folder: Path) -> dict[str, Any]:
 def in_a_process(way: str, folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.nightly_path", f"--{way}", str(folder)]
     environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # as `adaptd` itself sets it
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a daemon has its byte code
     ran = subprocess.run(command, check=True, capture_output=True, text=True, env=environ)
     took: dict[str, Any] = json.loads(ran.stdout)
     return took

@@ -26,6 +26,7 @@ from components.near_duplicates import NEAR, KnownTexts, near_duplicate_groups
 
 GENERIC_AT = 3  # other inputs
 CLOSED_SHARE = 0.6  # of a type's rows whose short output many other inputs share
+ALL_SHORT = 0.95  # of a type's rows; the rest may be slips
 LONGEST_LABEL = 40  # characters
 _FEWEST_WORDS_LEFT, _FEWEST_LETTERS_LEFT = 5, 30
 _LONGEST_READ = 200_000  # characters
@@ -122,9 +123,16 @@ def _if_enough(words: list[str], made: str) -> str:
 
 
 def closed_set(outputs: Sequence[str], others: _Counts, *, generic_at: int = GENERIC_AT) -> bool:
-    """Are these outputs, all of one type, a closed set of short texts, such as class labels?"""
+    """Are these outputs, all of one type, a closed set of short texts, such as class labels?
+
+    Where all but a few are short it suffices that most of them are said twice: two hundred answers in 150 labels say few
+    of them four times, and just those would be taken for generic.
+    """
     short = np.fromiter((len(made) <= LONGEST_LABEL for made in outputs), bool, len(outputs))
-    return bool(len(outputs)) and bool((short & (others >= generic_at)).mean() > CLOSED_SHARE)
+    if not len(short):
+        return False
+    said_again = 1 if short.mean() >= ALL_SHORT else generic_at
+    return bool((short & (others >= said_again)).mean() > CLOSED_SHARE)
 
 
 def repeats(

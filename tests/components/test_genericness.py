@@ -64,6 +64,21 @@ def test_what_is_left_of_a_short_output_is_not_compared():
     )
 
 
+def test_many_labels_are_a_closed_set_from_the_first_day_on():
+    """260 answers in 150 labels say few of them four times; one in twenty may be long, one in ten may not."""
+    rng = np.random.default_rng(4)
+    labels = [f"label {chr(97 + place % 26)}{place}" for place in rng.integers(0, 150, 260)]
+    inputs = [" ".join(rng.choice(list("abcdefghij"), 12)) + f" {number}" for number in range(260)]
+    others = other_inputs(inputs, labels)
+    assert (others >= 3).mean() < 0.6
+    assert closed_set(labels, others)
+    long = "an answer in a whole sentence, which nobody would take for a label {}"
+    slips = [long.format(number) if number % 21 == 0 else label for number, label in enumerate(labels)]
+    assert closed_set(slips, others)
+    assert not closed_set([long.format(n) if n % 9 == 0 else one for n, one in enumerate(labels)], others)
+    assert not closed_set([f"{label} {number}" for number, label in enumerate(labels)], np.zeros(260, np.int64))
+
+
 def test_labels_are_a_closed_set_and_chatter_is_not():
     """Short texts that nearly all rows share; one third of dull replies is no label set; nor are long templates."""
     labels, others = ["neither", "hate", "offensive"] * 30, np.full(90, 29)
