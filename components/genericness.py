@@ -125,7 +125,7 @@ def _if_enough(words: list[str], made: str) -> str:
 def closed_set(outputs: Sequence[str], others: _Counts, *, generic_at: int = GENERIC_AT) -> bool:
     """Are these outputs, all of one type, a closed set of short texts, such as class labels?
 
-    Where all but a few are short it suffices that most of them are said twice: two hundred answers in 150 labels say few
+    Where all but a few are short it suffices that most are said twice: two hundred answers in 150 labels say few
     of them four times, and just those would be taken for generic.
     """
     short = np.fromiter((len(made) <= LONGEST_LABEL for made in outputs), bool, len(outputs))
