@@ -131,7 +131,8 @@ def dates_along(axes: Axes, first: date, last: date) -> None:
         f"{day.day} {MONTHS[day.month - 1]}" + (f"\n{day.year}" if day.year != before else "")
         for day, before in zip(days, years, strict=False)
     ]
-    axes.set_xticks(days, labels)  # type: ignore[arg-type]  # matplotlib takes dates
+    where: Any = days  # matplotlib takes dates, whatever its types say
+    axes.set_xticks(where, labels)
 
 
 def names_at_ends(axes: Axes, ends: list[tuple[Any, float, str, str]], apart: float = 12) -> None:
