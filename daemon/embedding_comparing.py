@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.bad_input import BadInput, whole_number
+from daemon.clock_and_chance import seeded_rng
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,7 +128,7 @@ def _sample(asked: Asked) -> _Sample:
 
     file = read_file(asked.data, asked.text_column, asked.label_column)
     _, first = np.unique([as_compared(text) for text in file.texts], return_index=True)
-    rows = np.random.default_rng([asked.seed, 3]).permutation(np.sort(first))[: asked.sample_size]
+    rows = seeded_rng(asked.seed, 3).permutation(np.sort(first))[: asked.sample_size]
     labels = np.array([file.labels[row] for row in rows], np.str_)
     classes = _counts(labels)
     if len(rows) < 20 or len(classes) < 2:
@@ -208,7 +209,7 @@ def _drawn(asked: Asked, vectors: Sequence[NDArray[np.float32]], labels: NDArray
 
     assert asked.png is not None
     asked.png.mkdir(parents=True, exist_ok=True)
-    rows = same_of_each(labels, _MOST_ON_A_MAP, np.random.default_rng([asked.seed, 5]))
+    rows = same_of_each(labels, _MOST_ON_A_MAP, seeded_rng(asked.seed, 5))
     maps = {name: flat_map(one[rows], asked.seed) for name, one in zip(asked.models, vectors, strict=True)}
     path, most = asked.png / "embeddings.png", max(_counts(labels[rows]).values())
     draw_maps(path, maps, labels[rows], f"{len(rows):,} texts, at most {most:,} of each class")

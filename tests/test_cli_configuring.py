@@ -152,8 +152,10 @@ preset = "shipped"
 stage = { size_batch = { max_examples = 5 } }
 settings = {}
 on_error = "refuse"
+reindex = "before_promotion"
 tune_share = 0.0
 ratings = "volunteered"
+ratings_of = {}
 
 [workloads.support.trigger]
 new_examples = "sized"

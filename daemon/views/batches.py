@@ -38,6 +38,8 @@ class Batches:
         self.formed: dict[int, Told] = {}  # by the number in the log of the event that tells it
         self.answers: dict[str, Told] = {}  # by workload: its newest batch_formed or batch_not_formed
         self.failures: dict[str, Told] = {}  # by workload: its newest stage_failed
+        self.runs: dict[str, Told] = {}  # by a batch's number: the newest run planned for it
+        self.verdicts: dict[str, Told] = {}  # by run: whether the model that it left was turned down in the end
         self._changed: set[str] = set()
 
     # What others ask
@@ -58,11 +60,15 @@ class Batches:
 
     def times_learnt(self, workload: str) -> Ints:
         """By an output's number in the log: in how many batches whose model was not turned down; beyond, in none."""
-        return self._times([seq for seq, one in self._of(workload) if not one.get("turned_down")])
+        return self._times([seq for seq, one in self._of(workload) if not self._is_turned_down(one["batch"])])
 
     def times_in_batches(self, workload: str) -> Ints:
         """The same over all batches, whatever became of their models."""
         return self._times([seq for seq, _ in self._of(workload)])
+
+    def _is_turned_down(self, batch: int) -> bool:
+        run = self.runs.get(str(batch), {}).get("run")
+        return bool(self.verdicts.get(run, {}).get("turned_down")) if run is not None else False
 
     def _of(self, workload: str) -> Iterator[tuple[int, Told]]:
         return ((seq, batch) for seq, batch in self.formed.items() if batch["workload"] == workload)
@@ -93,9 +99,13 @@ class Batches:
             elif kind == NOT_FORMED:
                 self._answer(told | _some(body, OF_A_REASON))
             elif kind == FAILED:
-                self._take_newest(self.failures, "failed", told | _some(body, OF_A_FAILURE))
-            else:
-                self._take_model(kind, body)
+                failed = told | _some(body, OF_A_FAILURE)
+                self._take_newest(self.failures, "failed", str(body["workload"]), failed)
+            elif kind == PLANNED and body.get("batch") is not None:
+                self._take_newest(self.runs, "run", str(body["batch"]), {"seq": seq, "run": body.get("run")})
+            elif kind in (TURNED_DOWN, PROMOTED) and body.get("run") is not None:
+                verdict = {"seq": seq, "turned_down": kind == TURNED_DOWN}
+                self._take_newest(self.verdicts, "verdict", body["run"], verdict)
 
     def _take_batch(self, told: Told, body: Mapping[str, Any]) -> None:
         outputs = recorded_rows(body)
@@ -107,25 +117,13 @@ class Batches:
         self._changed.add(f"batch/{told['seq']:012d}")
         self._answer(told | _some(body, ("workload", "night", "batch")))
 
-    def _take_model(self, kind: str, body: Mapping[str, Any]) -> None:
-        """A batch and its run, or what became of the model that the run has left."""
-        field, value = ("run", body.get("run")) if kind == PLANNED else ("turned_down", kind == TURNED_DOWN)
-        name = "batch" if kind == PLANNED else "run"
-        if body.get(name) is None:
-            return
-        for seq, batch in self.formed.items():
-            if batch.get(name) == body[name]:
-                batch[field] = value
-                self._changed.add(f"batch/{seq:012d}")
-
     def _answer(self, told: Told) -> None:
-        self._take_newest(self.answers, "answer", told)
+        self._take_newest(self.answers, "answer", told["workload"], told)
 
-    def _take_newest(self, of: dict[str, Told], cell: str, told: Told) -> None:
-        workload = told["workload"]
-        if workload not in of or of[workload]["seq"] < told["seq"]:
-            of[workload] = told
-            self._changed.add(f"{cell}/{workload}")
+    def _take_newest(self, of: dict[str, Told], cell: str, name: str, told: Told) -> None:
+        if name not in of or of[name]["seq"] < told["seq"]:
+            of[name] = told
+            self._changed.add(f"{cell}/{name}")
 
     # Saving, and comparing
 
@@ -134,27 +132,28 @@ class Batches:
         self._changed = set()
         return cells
 
+    @property
+    def _small(self) -> dict[str, dict[str, Told]]:
+        return {"answer": self.answers, "failed": self.failures, "run": self.runs, "verdict": self.verdicts}
+
     def _told(self, key: str) -> Told:
         part, _, name = key.partition("/")
-        return (
-            self.formed[int(name)] if part == "batch" else {"answer": self.answers, "failed": self.failures}[part][name]
-        )
+        return self.formed[int(name)] if part == "batch" else self._small[part][name]
 
     def restore(self, cells: Mapping[str, str]) -> None:
         for key, text in cells.items():
             part, _, name = key.partition("/")
-            told = json.loads(text)
             if part == "batch":
-                self.formed[int(name)] = told
+                self.formed[int(name)] = json.loads(text)
             else:
-                {"answer": self.answers, "failed": self.failures}[part][name] = told
+                self._small[part][name] = json.loads(text)
 
     def digest(self) -> str:
         digest = hashlib.sha256(f"{self.name} {self.version}".encode())
         order = np.lexsort((self.learnt["output_seq"], self.learnt["event_seq"]))
         for column in self.learnt.types:
             digest.update(self.learnt[column][order].tobytes())
-        small = [sorted(self.formed.items()), self.answers, self.failures]
+        small = [sorted(self.formed.items()), self._small]
         digest.update(json.dumps(small, sort_keys=True).encode())
         return digest.hexdigest()
 

@@ -133,6 +133,8 @@ def told_of(world):
     digests = world.state.views.digests()
     settings = read_settings(world.place / "config.toml")
     forming = forming_of(world.state, settings, world.place, SeededChance(9))
+    runs = {body["run"]: body["batch"] for _, body in world.events("run_planned")}
+    turned_down = {runs[body["run"]] for _, body in world.events("challenger_turned_down")}
     batches = [
         {
             "batch": body["batch"],
@@ -140,6 +142,7 @@ def told_of(world):
             "by": body["by"],
             "new": examples_of(body, learnt=False),
             "again": examples_of(body, learnt=True),
+            "turned_down": body["batch"] in turned_down,
             "rebuilt": hash_of(rebuilt(body["batch"], forming._stands, settings, world.place)),
         }
         for _, body in world.events("batch_formed")
