@@ -134,7 +134,7 @@ def told_of(world):
     settings = read_settings(world.place / "config.toml")
     forming = forming_of(world.state, settings, world.place, SeededChance(9))
     runs = {body["run"]: body["batch"] for _, body in world.events("run_planned")}
-    turned_down = {runs[body["run"]] for _, body in world.events("challenger_turned_down")}
+    turned_down = {runs[body["run"]] for _, body in world.of_models("challenger_turned_down")}
     batches = [
         {
             "batch": body["batch"],

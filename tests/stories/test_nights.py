@@ -15,6 +15,11 @@ plugin = "tiny_classifier"
 settings = { epochs = 30, batch_size = 8, checkpoint_every = 20 }
 trigger = { new_examples = 8 }
 """
+PROMOTES = """ratings = "all"
+[gate]
+judge_wanted = 15
+most_negative_flips = 0.5
+"""
 THROWS = '''
 """A stage with a mistake in it."""
 from dataclasses import dataclass
@@ -70,6 +75,7 @@ def night(undisturbed, tell):
 def test_a_week_of_nights_learns_every_example_once_and_some_again(place, tell):
     """A night opens on each date, each batch is new examples with some that were learnt before, and all can be had
     again from the log. What only a model that was turned down has learnt is new once more."""
+    (place / "config.toml").write_text(CONFIG + PROMOTES)
     told = tell("week", place)
     assert told["dates"] == [f"2026-11-{day}" for day in range(17, 24)]
     assert told["kinds"].count("run_finished") == 7
