@@ -17,6 +17,7 @@ from adaptd import __version__
 from adaptd.plugin.moment import Moment
 from adaptd.plugin.pool import Pool, Rows
 from daemon.batches import FormedBatch, RowHashes, hash_over, reasons_of, rows_of, seed_of, validation_of
+from daemon.deriving import as_text
 from daemon.event_log import EventLog
 from daemon.night_settings import WorkloadSettings
 from daemon.plugin_loading import Plugin, load
@@ -225,7 +226,7 @@ def _less_copies(shaped: Shaped, source: Source, moment: Moment) -> tuple[Shaped
     made = np.flatnonzero(pool["derived_from"] >= 0)
     if derived is None or not len(made):
         return shaped, 0
-    inputs = [str(text.get("input") or "") for text in pool.texts(made)]
+    inputs = [as_text(text.get("input")) or "" for text in pool.texts(made)]
     is_copy = np.zeros(len(pool), np.bool_)
     is_copy[made] = derived.near_held_out(inputs, moment.log_position)
     return shaped._replace(pool=pool.keep(~is_copy, HELD_APART, COPY)), int(is_copy.sum())

@@ -59,7 +59,7 @@ class Explained(NamedTuple):
         if self.by_hand:
             return f"Promoted by hand: {self.decided.get('reason') or 'no reason was given'}."
         if self.decided.get("failed"):
-            return f"Turned down: it could not be judged. {self.decided['failed']}"
+            return f"Turned down, undecided by the gate: {self.decided['failed']}"
         return str(self.decided["decision"]["sentence"])
 
     @property

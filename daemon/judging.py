@@ -271,7 +271,7 @@ class Judging:
     def _turn_down(self, workload: str, model: Model, standing: Standing, why: str, now: int) -> str:
         kind, body = failed_event(workload, model, standing, why)
         self._append(kind, body, now)
-        return f"{workload}: model {model.number} is turned down, it could not be judged: {why}"
+        return f"{workload}: model {model.number} is turned down, undecided by the gate: {why}"
 
     def _serve(self, workload: str, now: int) -> None:
         """Examples that served their last decision are learnt from, once."""

@@ -81,7 +81,7 @@ def test_at_a_terminal_everything_fits(place):
 def test_what_became_of_each_is_one_sentence(place, capsys):
     """Promoted, failed, not decided, and the one that the workload began with."""
     assert page(capsys, "explain", "1")[0].startswith("Promoted: correct +")
-    assert page(capsys, "explain", "3")[0].startswith("Turned down: it could not be judged. RuntimeError at")
+    assert page(capsys, "explain", "3")[0].startswith("Turned down, undecided by the gate: RuntimeError at")
     assert page(capsys, "explain", "run-0004")[0] == "Not decided yet."
     assert page(capsys, "explain", "0")[0] == "The model that the workload began with."
 

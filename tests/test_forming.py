@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from daemon.deriving import as_text
 from daemon.event_kinds import CHALLENGER_TURNED_DOWN, RUN_PLANNED
 from daemon.event_log import AppendFailed
 from daemon.forming import LOOK_AGAIN_SECONDS, LOOK_IN_ANY_CASE_SECONDS
@@ -63,6 +64,17 @@ def test_what_a_stage_made_and_is_a_copy_of_what_is_held_out_is_not_learnt(world
     assert [(len(texts), at) for texts, at in seen] == [(2, body["position"])]
     assert all(text.endswith("?") for text in seen[0][0])
     assert check(1, place.read_only(), place.settings, place.folder).ok
+
+
+def test_made_inputs_are_compared_as_recorded_ones_are(world, tmp_path):
+    """An input that is no text stands as the JSON that was prepared of a recorded one, and nothing as nothing."""
+    work = 'texts = [dict(text, input=given) for text, given in zip(pool.texts([0, 1]), ({"b": 1, "a": "é"}, None))]\n'
+    write_stage(tmp_path, "structured", f'{work}        return pool.derive([0, 1], texts, self.name, "as a table")')
+    place, seen = world(stages=("structured",)), []
+    place.rate_learnt(12)
+    place.derived.near_held_out = lambda texts, position: seen.extend(texts) or np.zeros(len(texts), np.bool_)
+    place.turn()
+    assert seen == [as_text({"a": "é", "b": 1}), ""]
 
 
 def test_what_was_learnt_is_not_new_the_next_time(world):
