@@ -21,7 +21,7 @@ SHIPPED: Stages = {"reward_feedback": {}, "pick_informative": {}, "keep_quality"
 # Batches of fifty, drawn at random from what is new, rewards in steps, nothing of what was learnt before.
 V1: Stages = {
     "keep_quality": {},
-    "reward_feedback": {"shape": "steps", "weight": "reward"},
+    "reward_feedback": {"shape": "steps", "weight": "reward", "told_weight": 0.0},
     "pick_informative": {"rule": "random", "budget": 50},
     "size_batch": {
         "min_batch_size": 50,
@@ -38,6 +38,7 @@ V2: Stages = {
     "keep_quality": {},
     "reward_feedback": {
         "weight": "reward",
+        "told_weight": 0.0,
         "time_decay_rate": 0.95,
         "difficulty_weight": 1.5,
         "balance_threshold": 100,
