@@ -15,7 +15,7 @@ It knows nothing of what the names mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -56,6 +56,16 @@ def coded(thing: str, values: Any) -> Coded:
     if array is not None and array.dtype.kind == "U":
         return _coded_texts(array)
     return _coded_objects(thing, list(values))
+
+
+def names_at(places: Iterable[int], names: Sequence[str | None]) -> tuple[str, ...]:
+    """The name at each place, "" where it names nothing or there is no such place.
+
+    >>> names_at([1, 0, 5], (None, "erd"))
+    ('erd', '', '')
+    """
+    found = (names[place] if 0 <= place < len(names) else None for place in places)
+    return tuple(name or "" for name in found)
 
 
 def _checked_codes(thing: str, codes: NDArray[Any], below: int) -> NDArray[np.int64]:

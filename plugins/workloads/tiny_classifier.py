@@ -26,8 +26,10 @@ from numpy.typing import NDArray
 from adaptd.plugin import Description, Job, Judged, Metric, Pool, Trained
 from components import hashing_vectors, training_loop
 from components.bad_input import BadInput, finite_numbers, one_of, whole_number
+from components.category_columns import names_at
 from components.example_fields import as_text
 from components.search_space import Range
+from components.told_labels import judgements, told_labels
 from components.training_loop import Plan, Task
 
 if TYPE_CHECKING:
@@ -145,24 +147,23 @@ class TinyClassifier:
     def examples(self, pool: Pool) -> Labelled:
         """Inputs with the label that feedback says is right, or that it says is wrong; the others teach nothing."""
         texts = pool.texts(np.arange(len(pool)))
-        outputs = [_label(text.get("output")) for text in texts]
-        corrections = [_label(text.get("correction")) for text in texts]
-        known = {label for label in (*outputs, *corrections) if label}
-        categories = [label if (label := _label(text.get("category"))) in known else "" for text in texts]
-        told = [correction or category for correction, category in zip(corrections, categories, strict=True)]
-        judged = _confirmed(pool, self.settings)
-        labels = [right or output for right, output in zip(told, outputs, strict=True)]
-        right = np.array([bool(right) for right in told], np.bool_) | (judged > 0)
-        says = np.array([bool(label) for label in labels], np.bool_)
-        rows = np.flatnonzero(says & (right | (judged < 0)))
-        types = pool.names.get("artifact_type", ())
+        judged = judgements(
+            pool["score"],
+            pool["ups"],
+            pool["downs"],
+            said_up=pool.says("up"),
+            said_down=pool.says("down"),
+            good_score=self.settings.good_score,
+            bad_score=self.settings.bad_score,
+        )
+        told = told_labels(texts, judged, preferences=False)
         return Labelled(
-            inputs=tuple(as_text(texts[row].get("input")) for row in rows),
-            labels=tuple(labels[row] for row in rows),
-            right=right[rows],
-            weights=pool["weight"][rows],
-            artifact_types=tuple(_name(types, place) for place in pool["artifact_type"][rows].tolist()),
-            examples=pool["example"][rows],
+            inputs=tuple(as_text(texts[row].get("input")) for row in told.rows),
+            labels=told.labels,
+            right=told.right,
+            weights=pool["weight"][told.rows],
+            artifact_types=names_at(pool["artifact_type"][told.rows].tolist(), pool.names.get("artifact_type", ())),
+            examples=pool["example"][told.rows],
         )
 
     def train(self, job: Job) -> Trained:
@@ -247,27 +248,6 @@ class TinyClassifier:
 
 
 WORKLOAD = TinyClassifier
-
-
-# What feedback says
-
-
-def _label(value: Any) -> str:
-    return "" if value is None else as_text(value).strip()
-
-
-def _name(names: Sequence[str | None], place: int) -> str:
-    return (names[place] if place < len(names) else None) or ""
-
-
-def _confirmed(pool: Pool, settings: TinySettings) -> NDArray[np.int8]:
-    """1 where the output was confirmed, -1 where it was called wrong, 0 where neither; a score before thumbs."""
-    thumbs = np.sign(pool["ups"] - pool["downs"])
-    bare = (pool["ups"] == 0) & (pool["downs"] == 0)  # a pool that counts no thumbs says that there were some
-    thumbs = np.where(bare, pool.says("up").astype(int) - pool.says("down"), thumbs)
-    score = pool["score"]  # NaN compares as neither
-    by_score = (score >= settings.good_score).astype(int) - (score < settings.bad_score)
-    return np.where(by_score != 0, by_score, thumbs).astype(np.int8)
 
 
 # Training

@@ -89,7 +89,9 @@ def test_a_told_weight_fades_where_weights_fade():
     pool = told_pool(age_days=np.full(4, 10.0))
     faded = made("reward_feedback", weight="reward").shape(pool, MOMENT)
     assert faded["weight"] == pytest.approx(np.array([UP, UP, 1.0, 1.0]) * 0.95**10)
-    assert made("reward_feedback", weight="none").shape(pool, MOMENT)["weight"].tolist() == [1, 1, 1, 1]
+    unweighed = made("reward_feedback", weight="none").shape(pool, MOMENT)
+    assert unweighed["weight"].tolist() == [1, 1, 1, 1]
+    assert words_of(unweighed, 3) == ["reward -0.28, of a worth of -0.46 at 10.0 days; weight 1.00"]
 
 
 @pytest.mark.parametrize(("preset", "corrected"), [("v1", 0.5), ("v2", -CORRECTED)])
