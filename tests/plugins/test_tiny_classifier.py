@@ -139,6 +139,18 @@ def test_weights_are_the_pools(tmp_path):
         assert answers(tmp_path / heavy, ["the same"]) == [heavy]
 
 
+@pytest.mark.parametrize(("wrong_weight", "answer"), [(0.5, "refund"), (1.0, "login")])
+def test_a_wrong_label_weighs_what_the_settings_say(wrong_weight, answer, tmp_path):
+    """Half as much as a right one unless told; who says a label is right outweighs one and a half who say it is not."""
+    rows = [
+        {"input": "the same", "correction": "refund"},
+        {"input": "the same", "output": "refund", "thumb": "down", "weight": 1.5},
+        {"input": "something else", "correction": "login"},
+    ]
+    learnt_from(rows, tmp_path, wrong_weight=wrong_weight, dropout=0.0, epochs=100)
+    assert answers(tmp_path, ["the same"]) == [answer]
+
+
 def test_a_base_model_is_gone_on_from(tmp_path):
     """Old classes keep their places and what is known of them; a new label is a new class."""
     learnt_from(CORRECTED, tmp_path / "base")

@@ -85,6 +85,18 @@ def test_pairs_of_a_real_log_are_of_the_learn_side_alone(world):
     assert not {text["input"] for text in judged.pool.texts(np.arange(len(judged.pool)))} & set(data.inputs)
 
 
+@pytest.mark.parametrize(
+    ("objective", "wrong"), [("classify", 0.5), ("classify_contrast", 0.5), ("contrast", 0.0), ("ranking", 0.0)]
+)
+def test_a_thumb_down_without_a_label_teaches_heads_alone(objective, wrong):
+    """All other labels may be right: that is no pair, and a loss that only compares texts learns nothing from it."""
+    rows = [{"input": "a", "output": "login", "thumb": said} for said in ("up", "down")]
+    settings = SbertSettings(objective=objective, class_weights="none")
+    data = Sbert(settings).examples(pool_of_rows(rows))
+    assert (data.labels, data.right.tolist()) == (("login", "login"), [True, False])
+    assert lesson_of(data, None, CLASSES, settings, np.random.default_rng(1)).weights.tolist() == [1.0, wrong]
+
+
 @pytest.mark.parametrize("objective", ["ranking", "triplet", "classify"])
 def test_it_learns_from_preferences_alone(objective, tmp_path):
     """Nobody corrected anything: of two labels somebody said which is the better one."""
