@@ -18,6 +18,8 @@ from typing import Any
 from bench.figures_in_words import goals_list, number, ranged, signed, table, times
 from bench.measuring import RESULTS
 from bench.selection_page import section as selection_section
+from bench.weights_page import in_words as weights_in_words
+from bench.weights_page import section as weights_section
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "techniques.md"
 OURS = "typical_then_margin"
@@ -62,7 +64,7 @@ def read_results(folder: Path) -> Results:
 
 
 def page_of(results: Results) -> str:
-    sections = (promises_table, asking, training, order, selecting, gains, costs)
+    sections = (promises_table, asking, training, order, weights, selecting, gains, costs)
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
 
 
@@ -84,11 +86,19 @@ def _nothing(_: Results) -> str:
 
 def _rewards(results: Results) -> str:
     found = results.get("techniques", {}).get("rewards")
+    told = _weights(results)
     if not isinstance(found, dict):
-        return f"{_nothing(results)} Cost: not measured yet (`python -m bench.techniques`)."
+        return f"{told} Cost: not measured yet (`python -m bench.techniques`)."
     seconds = found["cases"]["ours"]["seconds"]
     spread = f"{seconds['median']:.2g} s ({seconds['q1']:.2g}–{seconds['q3']:.2g})"
-    return f"{_nothing(results)} Cost: a million rewards in {spread}."
+    return f"{told} Cost: a million rewards in {spread}."
+
+
+def _weights(results: Results) -> str:
+    found = results.get("told_weight")
+    if not found:
+        return not_measured("told_weight")
+    return weights_in_words(found)
 
 
 def _similarity(results: Results) -> str:
@@ -292,6 +302,11 @@ def _orders(figures: dict[str, Any]) -> Iterator[list[str]]:
 def selecting(results: Results) -> str:
     found = results.get("selection_cost")
     return selection_section(found) if found else ""
+
+
+def weights(results: Results) -> str:
+    found = results.get("told_weight")
+    return weights_section(found) if found else ""
 
 
 def gains(results: Results) -> str:

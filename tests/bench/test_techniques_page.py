@@ -60,6 +60,23 @@ def test_the_page_says_so_when_nothing_beats_random():
     )
 
 
+def test_what_weights_are_worth_stands_beside_the_promise_and_in_full():
+    """Also where they cost; of the baseline its scores."""
+    nothing = {"mean": 0.0, "sd": 0.0}
+    scores = ("in use", "at once", "last night")
+    ways = {
+        how: {name: {"score": SPREAD, "gain": gain} for name in scores}
+        for how, gain in {"as_reward": nothing, "told_1": SPREAD, "uniform": {"mean": -0.01}}.items()
+    }
+    found = {"rated": 1200, "nights": 14, "a_night": 80, "seeds": 5, "heads": {"tiny": ways}}
+    page = page_of({"told_weight": found})
+    assert "`tiny_classifier`: equal weights -1.0 points, `told_weight = 1` +50.0 [+40.0, +60.0]. Cost: not me" in page
+    assert "| `told_1` | +50.0 [+40.0, +60.0] | +50.0 [+40.0, +60.0] |\n| `uniform` | -1.0 | -1.0 |" in page
+    assert "learns 1,200 ratings at once; the one in use goes on for 14 nights of 80, with few" in page
+    assert "| `as_reward` | 0.500 | 0.500 |\n" in page
+    assert "In use: 0.500." in page
+
+
 def test_figures_are_written_with_their_intervals():
     """A bound has its sign, a spread of nothing has no brackets, points are hundredths."""
     assert ranged(SPREAD) == "0.50 [0.40, 0.60]"
