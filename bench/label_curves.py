@@ -83,3 +83,11 @@ def better_by_more_than_chance(theirs: Sequence[float], ours: Sequence[float]) -
 
 def _round(value: float) -> float:
     return round(value, 5)
+
+
+def surely_behind(theirs: Sequence[float], ours: Sequence[float], all_of_ours: Sequence[float]) -> bool:
+    """On each of two seeds or more, by over five times what one seed's area of ours differs from another's."""
+    if len(theirs) < 2 or len(all_of_ours) < 2:
+        return False
+    spread = float(np.std(np.asarray(all_of_ours, dtype=np.float64), ddof=1))
+    return all(a < b - 5 * spread for a, b in zip(theirs, ours, strict=True))

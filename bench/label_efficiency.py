@@ -7,7 +7,8 @@ FILE has JSON lines (gzipped or not) with `text`, `label` and perhaps `split`; w
 judged on, drawn anew by every seed. Each strategy asks for a first share of labels, then step by step for more, from a
 pool of frozen sentence embeddings; after each step logistic regression (C=10, as scikit-learn counts it) learns from
 all that it has. Strategies that need labels first begin with the same random share. A peer that passes ten minutes of
-CPU in one curve is stopped and reported. Curves are kept in the cache folder: what was interrupted goes on there.
+CPU in one curve is stopped and reported; one that takes over a minute is spared further seeds once it is surely behind
+ours, and the table says how many it had. Curves are kept in the cache folder: what was interrupted goes on there.
 
 The score is accuracy, or macro-F1 where one class holds more than half of the texts. Prints each goal met or MISSED.
 """
@@ -32,6 +33,7 @@ from bench.label_curves import (
     labels_needed,
     labels_to,
     share_of_random,
+    surely_behind,
 )
 from bench.label_runs import Steps, Task, kept, lay_out, missing_peers, run, strategies, tasks_of
 from bench.labelled_texts import LabelledTexts, UnreadableData, read_known, read_labelled
@@ -44,6 +46,7 @@ SHARES = (80, 90, 95)  # of the score of all labels together, in percent
 MOST_OF_RANDOM = 0.55  # labels to 80 and 90 %, as a share of random's
 AREA_AT_LEAST = {"clinc150": 1.10, "clinc150_imbalanced": 1.10, "davidson": 1.03}
 LIMIT_SECONDS = 600.0
+SLOW_SECONDS = 60.0  # a peer's curve that takes longer may be spared further seeds
 
 
 def main(words: list[str] | None = None) -> int:
@@ -128,20 +131,25 @@ def measured(data: LabelledTexts, given: argparse.Namespace) -> dict[str, Any]:
     for one in chosen:
         limit = given.limit if one.is_peer else 10 * given.limit  # ours is told with its seconds, and never spared
         tasks += tasks_of(folder, given.cache, one, given.seeds, steps, limit)
-    curves = all_curves(tasks, given.workers)
-    figures = summary(data, curves, {one.name: one.origin for one in chosen}, steps, given.metric)
+    metric = given.metric or metric_of(data)
+    curves = all_curves(tasks, given.workers, {one.name for one in chosen if one.is_peer}, metric)
+    figures = summary(data, curves, {one.name: one.origin for one in chosen}, steps, metric)
     return figures | {"encoder": encoder}
+
+
+def metric_of(data: LabelledTexts) -> str:
+    return "macro_f1" if data.largest_share > 0.5 else "accuracy"
 
 
 def wanted(name: str, given: argparse.Namespace) -> bool:
     return not given.strategies or name in given.strategies or name == BASELINE
 
 
-def all_curves(tasks: list[Task], workers: int) -> dict[tuple[str, int], dict[str, Any]]:
-    """Seed by seed; a strategy that was stopped or failed on one seed is not run on the next."""
+def all_curves(tasks: list[Task], workers: int, peers: set[str], metric: str) -> dict[tuple[str, int], dict[str, Any]]:
+    """Ours, then seed by seed; a strategy that was stopped or failed on one seed is not run on the next."""
     curves: dict[tuple[str, int], dict[str, Any]] = {}
     given_up: set[str] = set()
-    waiting = sorted(tasks, key=lambda task: task.seed)
+    waiting = sorted(tasks, key=lambda task: (task.strategy not in ("", BASELINE, OURS), task.seed))
     context = get_context("spawn")  # a fork would take this process's threads' locks with it
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
@@ -149,7 +157,7 @@ def all_curves(tasks: list[Task], workers: int) -> dict[tuple[str, int], dict[st
         while waiting or running:
             while waiting and len(running) < workers:
                 task = waiting.pop(0)
-                if task.strategy in given_up:
+                if task.strategy in given_up or (task.strategy in peers and _spared(task.strategy, curves, metric)):
                     continue
                 if (curve := kept(task)) is None:
                     running[pool.submit(run, task)] = task
@@ -161,6 +169,23 @@ def all_curves(tasks: list[Task], workers: int) -> dict[tuple[str, int], dict[st
                     _take(task, done.result(), curves, given_up)
                     _tell(task, curves[task.strategy, task.seed])
     return curves
+
+
+def _spared(strategy: str, curves: dict[tuple[str, int], dict[str, Any]], metric: str) -> bool:
+    """Whether another seed of it could tell nothing that is worth its minutes."""
+    own = {seed: curve for (name, seed), curve in curves.items() if name == strategy}
+    ours = {seed: curve for (name, seed), curve in curves.items() if name == OURS and curve["status"] == "ended"}
+    if not own.keys() <= ours.keys() or any(curve["seconds"] <= SLOW_SECONDS for curve in own.values()):
+        return False
+    return surely_behind(
+        [_area(own[seed], metric) for seed in own],
+        [_area(ours[seed], metric) for seed in own],
+        [_area(curve, metric) for curve in ours.values()],
+    )
+
+
+def _area(curve: dict[str, Any], metric: str) -> float:
+    return area(curve["counts"], curve[metric])
 
 
 def _take(task: Task, curve: dict[str, Any], curves: dict[Any, Any], given_up: set[str]) -> None:
@@ -175,9 +200,8 @@ def _tell(task: Task, curve: dict[str, Any]) -> None:
 
 
 def summary(
-    data: LabelledTexts, curves: dict[Any, Any], origins: dict[str, str], steps: Steps, metric: str | None
+    data: LabelledTexts, curves: dict[Any, Any], origins: dict[str, str], steps: Steps, metric: str
 ) -> dict[str, Any]:
-    metric = metric or ("macro_f1" if data.largest_share > 0.5 else "accuracy")
     full = {seed: curve for (name, seed), curve in curves.items() if not name}
     seeds = sorted(full)
     figures: dict[str, Any] = {
@@ -191,21 +215,21 @@ def summary(
         "all_labels": interval([full[seed][metric] for seed in seeds]),
         "notes": list(data.notes),
     }
-    random = [curves[BASELINE, seed] for seed in seeds]
-    targets = {share: [full[seed][metric] * share / 100 for seed in seeds] for share in SHARES}
+    random = {seed: curves[BASELINE, seed] for seed in seeds}
+    targets = {share: {seed: full[seed][metric] * share / 100 for seed in seeds} for share in SHARES}
     told = {}
     for name, origin in origins.items():
-        own = [curves[name, seed] for seed in seeds if (name, seed) in curves]
-        if any(curve["status"] != "ended" for curve in own):
-            told[name] = {"origin": origin} | _unfinished(next(one for one in own if one["status"] != "ended"))
+        own = {seed: curves[name, seed] for seed in seeds if (name, seed) in curves}
+        if any(curve["status"] != "ended" for curve in own.values()):
+            told[name] = {"origin": origin} | _unfinished(next(x for x in own.values() if x["status"] != "ended"))
         else:
             told[name] = {"origin": origin} | _finished(own, random, targets, metric, steps)
     figures["strategies"] = dict(sorted(told.items(), key=lambda item: -item[1].get("area", {}).get("mean", 0)))
     if OURS in told and told[OURS]["status"] == "ended":
-        areas = {name: [area(curves[name, seed]["counts"], curves[name, seed][metric]) for seed in seeds]
-                 for name, one in told.items() if one["status"] == "ended"}  # fmt: skip
-        for name, own in areas.items():
-            told[name]["against_ours"] = better_by_more_than_chance(own, areas[OURS])
+        for name in (name for name, one in told.items() if one["status"] == "ended"):
+            run = [seed for seed in seeds if (name, seed) in curves]
+            both = ([_area(curves[who, seed], metric) for seed in run] for who in (name, OURS))
+            told[name]["against_ours"] = better_by_more_than_chance(*both)
     return figures
 
 
@@ -214,8 +238,11 @@ def _unfinished(curve: dict[str, Any]) -> dict[str, Any]:
     return {name: curve[name] for name in ("status", "why", "seconds")} | {"labels_reached": reached}
 
 
-def _finished(own: list[Any], random: list[Any], targets: dict[int, Any], metric: str, steps: Steps) -> dict[str, Any]:
-    areas, randoms = ([area(one["counts"], one[metric]) for one in curves] for curves in (own, random))
+def _finished(
+    of_seed: dict[int, Any], random: dict[int, Any], targets: dict[int, Any], metric: str, steps: Steps
+) -> dict[str, Any]:
+    own = list(of_seed.values())
+    areas, randoms = ([_area(curves[seed], metric) for seed in of_seed] for curves in (of_seed, random))
     figures: dict[str, Any] = {
         "status": "ended",
         "area": interval(areas),
@@ -229,8 +256,8 @@ def _finished(own: list[Any], random: list[Any], targets: dict[int, Any], metric
     }
     for share, wished in targets.items():
         needed, by_random = (
-            [labels_to(one["counts"], one[metric], target) for one, target in zip(curves, wished, strict=True)]
-            for curves in (own, random)
+            [labels_to(curves[seed]["counts"], curves[seed][metric], wished[seed]) for seed in of_seed]
+            for curves in (of_seed, random)
         )
         figures["labels_to"][str(share)] = labels_needed(needed) | {
             "of_random": share_of_random(needed, by_random, steps.budget)
@@ -281,10 +308,11 @@ def print_table(name: str, figures: dict[str, Any]) -> None:
         needed = [_number(one["labels_to"][str(share)].get("mean"), 0) for share in SHARES]
         shares = [_number(one["labels_to"][str(share)]["of_random"]["mean"], 2) for share in (80, 90)]
         of_random = one["area_of_random"]
+        fewer = f", {of_random['n']} seeds" if of_random["n"] < figures["seeds"] else ""
         spread = f"±{(of_random['high'] - of_random['mean']):.3f}" if "high" in of_random else ""
         told = f"{strategy:42}{needed[0]:>6} {needed[1]:>7} {needed[2]:>7}{shares[0]:>8} {shares[1]:>5}"
         areas = f"{one['area']['mean']:.4f} {of_random['mean']:>6.3f} {spread:7}"
-        print(f"{told}  {areas} {one['choosing_seconds']:>8.1f}")
+        print(f"{told}  {areas} {one['choosing_seconds']:>8.1f}{fewer}")
     print(flush=True)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.label_efficiency import OURS, goals_of, main, print_table, summary
-from bench.label_runs import Steps
+from bench import label_efficiency
+from bench.label_efficiency import OURS, all_curves, goals_of, main, metric_of, print_table, summary
+from bench.label_runs import Steps, Task
 from bench.labelled_texts import LabelledTexts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ def _figures(ours=((0.7, 0.9, 1.0), (0.7, 0.9, 1.0)), peer=((0.6, 0.8, 1.0), (0.
     curves = {("", seed): _full() for seed in (0, 1)} | {("random", seed): _curve(0.5, 0.7, 0.9) for seed in (0, 1)}
     curves |= {(OURS, seed): _curve(*scores) for seed, scores in enumerate(ours)}
     curves |= {("peer", seed): _curve(*scores, **more) for seed, scores in enumerate(peer)}
-    return summary(data, curves, {"random": "adaptd", OURS: "adaptd", "peer": "theirs 1.0"}, STEPS, None)
+    return summary(data, curves, {"random": "adaptd", OURS: "adaptd", "peer": "theirs 1.0"}, STEPS, metric_of(data))
 
 
 def test_every_figure_of_a_strategy_is_there():
@@ -43,6 +44,45 @@ def test_every_figure_of_a_strategy_is_there():
     assert ours["labels_to"]["80"]["mean"] == pytest.approx(150)
     assert ours["labels_to"]["80"]["of_random"]["mean"] == pytest.approx(0.6)
     assert ours["labels_to"]["80"]["of_random"]["high"] == pytest.approx(0.6)
+
+
+def test_a_strategy_with_fewer_seeds_is_compared_on_those():
+    """A peer that was spared the second seed: its area, its labels and what it is beside ours are of the first."""
+    figures = _figures(ours=((0.7, 0.9, 1.0), (0.1, 0.2, 0.3)), peer=((0.6, 0.8, 1.0),))
+    peer = figures["strategies"]["peer"]
+    assert (peer["area"], peer["area_of_random"]["n"]) == ({"mean": 0.8, "n": 1}, 1)
+    assert peer["labels_to"]["80"]["of_random"]["mean"] == pytest.approx(0.8)
+    assert peer["against_ours"]["gain"] == pytest.approx(-0.075)
+
+
+class TestSlowPeers:
+    @staticmethod
+    def ran(monkeypatch, seconds, behind):
+        """On which of four seeds a peer is run, whose curve takes so long and lies so far behind ours."""
+        ran = []
+
+        def kept(task):
+            if task.strategy == "peer":
+                ran.append(task.seed)
+            scores = [0.8 + task.seed / 100 - (behind if task.strategy == "peer" else 0)] * 3
+            return _curve(*scores, **({"seconds": seconds} if task.strategy == "peer" else {}))
+
+        monkeypatch.setattr(label_efficiency, "kept", kept)
+        tasks = [Task("", "", name, seed, STEPS, 600.0, "") for name in ("peer", OURS) for seed in range(4)]
+        all_curves(tasks, 1, {"peer"}, "accuracy")
+        return ran
+
+    def test_are_spared_what_could_tell_nothing(self, monkeypatch):
+        """Over five times as far as seeds of ours lie from each other (.0129), twice."""
+        assert self.ran(monkeypatch, 61, 0.066) == [0, 1]
+
+    def test_run_on_where_they_are_near(self, monkeypatch):
+        """Another seed could still put them ahead."""
+        assert self.ran(monkeypatch, 61, 0.063) == [0, 1, 2, 3]
+
+    def test_are_those_over_a_minute(self, monkeypatch):
+        """What is quick is run on all seeds, however bad."""
+        assert self.ran(monkeypatch, 60, 0.5) == [0, 1, 2, 3]
 
 
 def test_the_goals_are_those_of_the_set():
