@@ -57,6 +57,7 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     add("--seeds", nargs="+", type=int, default=[1], help="default: 1")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a size of a day or a night")
     add("--report", action="store_true", help="tell what there is, and live no other night")
+    add("--note", help="what a reader of the page has to know of these lives")
     add("--cache", type=Path, default=CACHE / "nights", help="where lives are kept (default %(default)s)")
     add("--json", type=Path, default=RESULTS / "fourteen_nights.json")
     add("--page", type=Path, help="where the page is written (default: docs/, where all of it was asked for)")
@@ -113,6 +114,7 @@ def _found(given: argparse.Namespace, lives: dict[str, Any]) -> dict[str, Any]:
         "schema": "adaptd.bench.fourteen_nights/1",
         "machine": machine(),
         "nights": given.nights,
+        "note": given.note,
         "sets": sets,
         "goals": goals_of(sets),
     }

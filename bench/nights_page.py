@@ -49,6 +49,8 @@ def page(found: dict[str, Any]) -> str:
     parts = [ABOUT.format(**sizes, labels=sizes["asked"] + sizes["told"])]
     if not all(one["whole"] for one in found["sets"].values()):
         parts.append(PARTIAL.format(nights=found["nights"]))
+    if found.get("note"):
+        parts.append(f"{found['note']}\n")
     parts += ["## Goals\n", goals_list(found["goals"])]
     parts += ["## Where the shipped defaults do not win\n", _not_won(found)]
     for name, one in found["sets"].items():

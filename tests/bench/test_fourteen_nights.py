@@ -107,8 +107,9 @@ def test_the_page_says_where_ours_does_not_win_and_what_is_partial():
     one = {"metric": "accuracy", "full_score": 0.9, "classes": 3, "sizes": Sizes().key(), "whole": False}
     one["arms"] = {"shipped": {"1": life}, "random": {"1": better}}
     one["against"] = {"random": {"night": 1, "points": -10.0, "low": -12.0, "high": -8.0}}
-    told = page({"nights": 14, "sets": {"clinc150": one}, "goals": goals_of({"clinc150": one})})
+    told = page({"nights": 14, "note": "Of old.", "sets": {"clinc150": one}, "goals": goals_of({"clinc150": one})})
     assert "**These results are partial:**" in told
+    assert "\nOf old.\n" in told
     assert "- clinc150: shipped ahead of random, points over 1 nights: -10.0\n" in told
     assert "- random, after night 1: -10.0 [-12.0, -8.0]" in told
     assert "- shipped: better 1\n" in told
