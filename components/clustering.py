@@ -132,11 +132,11 @@ def blocks(rows: Rows, size: int) -> Iterator[tuple[slice, Floats]]:
 
 
 def squared_distances(some: Floats, others: Floats) -> Floats:
-    """All pairs, at least zero."""
-    found = some @ others.T
+    """All pairs, at least zero; of stacks of rows in each."""
+    found = some @ np.swapaxes(others, -1, -2)
     found *= -2
-    found += _squares(some)[:, None]
-    found += _squares(others)
+    found += _squares(some)[..., :, None]
+    found += _squares(others)[..., None, :]
     np.maximum(found, 0, out=found)
     return found
 
@@ -167,4 +167,4 @@ def _means(points: Floats, of_row: Places, distances: Floats, count: int) -> Flo
 
 
 def _squares(rows: Floats) -> Floats:
-    return np.einsum("ij,ij->i", rows, rows)  # type: ignore[no-any-return]
+    return np.einsum("...j,...j->...", rows, rows)  # type: ignore[no-any-return]
