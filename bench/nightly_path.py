@@ -32,7 +32,8 @@ from bench.log_maker import make_log
 from bench.measuring import arguments, goal, show_goals, spread, write_json
 from daemon.clock_and_chance import SeededChance, SystemChance, SystemClock
 from daemon.derived import ROW, THERE, About, files_in
-from daemon.near_texts import BANDS, EDGE
+from daemon.near_pairs import BANDS
+from daemon.near_texts import EDGE
 from daemon.night_building import forming_of
 from daemon.night_parts import Formed
 from daemon.night_settings import EmbeddingsSettings, TriggerSettings, WorkloadSettings

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import json
+import keyword
 import re
 import warnings
 from collections import Counter
@@ -81,6 +82,8 @@ _QUOTED = r'"(?:\\.|[^"\\\n])*"'
 _NO_BRACKETS_IN_MERMAID = re.compile(_QUOTED + r"|%%.*$|[|}][|o][.-]{2}[|o][|{]", re.MULTILINE)
 _NO_BRACKETS_IN_CODE = re.compile(_QUOTED + r"|'(?:\\.|[^'\\\n])*'|//.*$|(?:^|\s)(?:#|--)\s.*$", re.MULTILINE)
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
+_TWO_WORDS = re.compile(r"\s*([^\W\d]\w*)[ \t]+([^\W\d]\w*)")
+_KEYWORDS = {*keyword.kwlist, *keyword.softkwlist}
 _CUT_IN_PYTHON = ("was never closed", "unterminated", "unexpected EOF", "expected an indented block")
 
 
@@ -278,7 +281,10 @@ def _left_open(text: str, kind: str) -> list[str]:
 
 
 def _parses(text: str) -> bool:
-    """Is it Python that does something?"""
+    """Is it Python that does something? Two words in a row begin none, unless Python knows one: so most prose ends."""
+    begin = _TWO_WORDS.match(text)
+    if begin is not None and _KEYWORDS.isdisjoint(begin.groups()):
+        return False
     return _python_error(text) is None and _does_something(text)
 
 

@@ -32,7 +32,8 @@ Places = NDArray[np.int64]
 
 TURNS = 10  # 25 gave picks no better than 10 on CLINC150, 4 gave worse
 QUARTER_TURNS, WHOLE_TURNS = 5, 3  # half the time of eight turns on all rows; from a million, picks cover as well
-DIRECTIONS = 64  # for clusters in haste; 32 to 96 of 384 chose as well as all on CLINC150
+DIRECTIONS = 32  # for clusters in haste; 32 to 96 of 384 chose as well as all on CLINC150
+_ROWS_PER_NUMBER = 8  # that tell the main directions: 3,000 or more of 384 numbers
 QUARTER_TURNS_ALONG, WHOLE_TURNS_ALONG = 3, 2
 _PRODUCT = 4_000_000  # numbers in one block of rows times centres: 16 MB, near enough to the cache
 
@@ -96,7 +97,8 @@ def along_main_directions(points: Floats, directions: int) -> Floats:
     """
     if points.shape[1] <= directions:
         return points
-    _, axes = np.linalg.eigh(points.T @ points)  # rising: the longest are the last
+    some = np.ascontiguousarray(points[:: max(1, len(points) // (_ROWS_PER_NUMBER * points.shape[1]))])
+    _, axes = np.linalg.eigh(some.T @ some)  # rising: the longest are the last
     return np.ascontiguousarray(points @ axes[:, -directions:])
 
 
@@ -104,22 +106,22 @@ def nearest(rows: Rows, centres: Floats) -> tuple[Places, Floats]:
     """For each row the nearest centre, the first of equals, and the squared distance to it."""
     of_row = np.empty(len(rows), dtype=np.int64)
     distances = np.empty(len(rows), dtype=np.float32)
-    half = 0.5 * _squares(centres)
-    turned = np.ascontiguousarray(centres.T)
+    width = centres.shape[1]
+    # one number more, which is 1 in each row: to subtract afterwards cost as much as a third of the product
+    turned = np.concatenate([centres.T, -0.5 * _squares(centres)[None]])
     size = min(len(rows), max(1, _PRODUCT // max(1, len(centres))))
 
     def search(starts: Sequence[int]) -> None:
         # the same memory for every block: fresh pages for each cost as much as the conversion that fills them
-        wide, product = np.empty((size, centres.shape[1]), np.float32), np.empty((size, len(centres)), np.float32)
+        wide, product = np.ones((size, width + 1), np.float32), np.empty((size, len(centres)), np.float32)
         for start in starts:
             at = slice(start, min(start + size, len(rows)))
             block, near = wide[: at.stop - start], product[: at.stop - start]
-            np.copyto(block, rows[at])
+            block[:, :width] = rows[at]
             np.matmul(block, turned, out=near)  # (rows of the block, centres)
-            near -= half
             best = near.argmax(axis=1)
             of_row[at] = best
-            distances[at] = _squares(block) - 2 * near[np.arange(len(block)), best]
+            distances[at] = _squares(block[:, :width]) - 2 * near[np.arange(len(block)), best]
 
     side_by_side(search, range(0, len(rows), max(1, size)))
     return of_row, np.maximum(distances, 0)
@@ -132,11 +134,11 @@ def blocks(rows: Rows, size: int) -> Iterator[tuple[slice, Floats]]:
 
 
 def squared_distances(some: Floats, others: Floats) -> Floats:
-    """All pairs, at least zero."""
-    found = some @ others.T
+    """All pairs, at least zero; of stacks of rows in each."""
+    found = some @ np.swapaxes(others, -1, -2)
     found *= -2
-    found += _squares(some)[:, None]
-    found += _squares(others)
+    found += _squares(some)[..., :, None]
+    found += _squares(others)[..., None, :]
     np.maximum(found, 0, out=found)
     return found
 
@@ -167,4 +169,4 @@ def _means(points: Floats, of_row: Places, distances: Floats, count: int) -> Flo
 
 
 def _squares(rows: Floats) -> Floats:
-    return np.einsum("ij,ij->i", rows, rows)  # type: ignore[no-any-return]
+    return np.einsum("...j,...j->...", rows, rows)  # type: ignore[no-any-return]

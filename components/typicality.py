@@ -14,6 +14,7 @@ It looks at no label and at no model, only at which rows are labelled: right whi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,17 +50,21 @@ class TypicalRows:
 
 
 def typicality(members: Floats, neighbours: int | None = None) -> NDArray[np.float64]:
-    """One over the mean distance to the nearest others among the members; the more, the more typical."""
-    count = min(neighbours or _neighbours(len(members)), len(members) - 1)
-    if count < 1:
-        return np.zeros(len(members))
-    means = np.empty(len(members))
-    for start in range(0, len(members), _BLOCK):
-        block = members[start : start + _BLOCK]
+    """One over the mean distance to the nearest others among the members; the more, the more typical.
+
+    Of a stack of clusters, with as many members each, in each.
+    """
+    size = members.shape[-2]
+    count = min(neighbours or _neighbours(size), size - 1)
+    means = np.full(members.shape[:-1], np.inf)
+    for start in range(0, size if count > 0 else 0, _BLOCK):
+        block = members[..., start : start + _BLOCK, :]
         apart = squared_distances(block, members)
-        apart[np.arange(len(block)), np.arange(start, start + len(block))] = np.inf  # a row is no neighbour of itself
-        means[start : start + _BLOCK] = _mean_of_least(apart, count)
-    return 1.0 / np.maximum(means, 1e-6)
+        own = np.arange(block.shape[-2])
+        apart[..., own, own + start] = np.inf  # a row is no neighbour of itself
+        means[..., start : start + _BLOCK] = _mean_of_least(apart, count)
+    typical: NDArray[np.float64] = 1.0 / np.maximum(means, 1e-6)
+    return typical
 
 
 def clusters_wanted(labelled: int, budget: int) -> int:
@@ -83,27 +88,33 @@ def most_typical(
     taken[labelled] = True
     labels = np.bincount(clusters.of_row[labelled], minlength=len(sizes))
     turns = _turns(labels, sizes - labels, budget)
-    parts = []
-    with in_one_thread():  # a thousand small products: beside other work, sharing them took seconds
-        for cluster in np.flatnonzero(turns).tolist():
+    whole = (turns > 0) & (sizes <= np.maximum(all_pairs_up_to, turns))
+    parts: list[tuple[Places, NDArray[np.float64]]] = []
+    with in_one_thread():  # many small products: beside other work, sharing them took seconds
+        for size in np.unique(sizes[whole]).tolist():
+            parts += _of_equal_clusters(embeddings, order[starts[:-1][whole & (sizes == size), None] + np.arange(size)])
+        for cluster in np.flatnonzero((turns > 0) & ~whole).tolist():
             members = order[starts[cluster] : starts[cluster + 1]]
-            wanted = int(turns[cluster])
-            if len(members) <= max(all_pairs_up_to, wanted):
-                worth = typicality(np.asarray(embeddings[members], dtype=np.float32))
-                free = np.flatnonzero(~taken[members])
-                members, worth = members[free], worth[free]
-            else:
-                near = members[np.argsort(clusters.distances[members], kind="stable")]
-                members = near[~taken[near]][: max(_CANDIDATES, wanted)]
-                worth = _elected(embeddings, members, near)
-            best = np.argsort(-worth, kind="stable")[:wanted]
-            parts.append((members[best], worth[best], cluster, labels[cluster] + np.arange(len(best))))
-    rows = np.concatenate([part[0] for part in parts])
-    worths = np.concatenate([part[1] for part in parts])
-    turn = np.concatenate([part[3] for part in parts])
-    cluster_of = np.repeat([part[2] for part in parts], [len(part[0]) for part in parts])
-    first = np.lexsort((-worths, cluster_of, -sizes[cluster_of], turn))[:budget]
+            near = members[np.argsort(clusters.distances[members], kind="stable")]
+            candidates = near[~taken[near]][: max(_CANDIDATES, int(turns[cluster]))]
+            parts.append((candidates, _elected(embeddings, candidates, near)))
+    rows, worths = (np.concatenate(column) for column in zip(*parts, strict=True))
+    rows, worths = rows[~taken[rows]], worths[~taken[rows]]
+    best = np.lexsort((-worths, clusters.of_row[rows]))
+    rows, worths, cluster_of = rows[best], worths[best], clusters.of_row[rows[best]]
+    place = np.arange(len(rows)) - np.searchsorted(cluster_of, cluster_of)  # within its cluster
+    turn = labels[cluster_of] + place
+    kept = np.flatnonzero(place < turns[cluster_of])
+    first = kept[np.lexsort((cluster_of[kept], -sizes[cluster_of[kept]], turn[kept]))][:budget]
     return TypicalRows(rows[first], worths[first], cluster_of[first], sizes[cluster_of[first]], turn[first])
+
+
+def _of_equal_clusters(embeddings: Rows, members: Places) -> Iterator[tuple[Places, NDArray[np.float64]]]:
+    """Rows and their typicality, of clusters with as many members each, some clusters at once."""
+    at_once = max(1, _BLOCK // members.shape[1])
+    for start in range(0, len(members), at_once):
+        some = members[start : start + at_once]
+        yield some.ravel(), typicality(np.asarray(embeddings[some], dtype=np.float32)).ravel()
 
 
 def _turns(labels: Places, free: Places, budget: int) -> Places:
@@ -133,5 +144,5 @@ def _neighbours(members: int) -> int:
 
 
 def _mean_of_least(apart: Floats, count: int) -> NDArray[np.float64]:
-    nearest = np.partition(apart, count - 1, axis=1)[:, :count]
-    return np.sqrt(nearest).mean(axis=1)  # type: ignore[no-any-return]
+    nearest = np.partition(apart, count - 1, axis=-1)[..., :count]
+    return np.sqrt(nearest).mean(axis=-1)  # type: ignore[no-any-return]

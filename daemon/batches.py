@@ -22,7 +22,6 @@ from daemon.views.resolving import stands
 
 HASH_BYTES = 16
 WEIGHT_DIGITS = 9
-NEIGHBOURS = 64  # numbers of events so near each other are read in one go
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -101,26 +100,13 @@ def standing_feedback(examples: Examples, outputs: Rows) -> tuple[Rows, Rows]:
 
 def contents_of(log: EventLog, seqs: Rows) -> dict[int, str]:
     """What stands for each event's content: the log's own keyed hash; where that is none, one of its body."""
-    found: dict[int, str] = {}
-    for run in np.split(seqs, np.flatnonzero(np.diff(seqs) > NEIGHBOURS) + 1) if len(seqs) else ():
-        found |= _contents_between(log, run)
-    return found
+    contents: dict[int, bytes | None] = dict(log.read(seqs.tolist(), ("seq", "content")))
+    found = {seq: content.hex() for seq, content in contents.items() if content is not None}
+    without = [seq for seq in contents if seq not in found]
+    return found | {seq: _body_hash(log, body) for seq, body in log.read(without, ("seq", "body"))}
 
 
-def _contents_between(log: EventLog, run: Rows) -> dict[int, str]:
-    wanted, found = set(run.tolist()), {}
-    position, last = int(run[0]) - 1, int(run[-1])
-    while position < last:
-        rows = log.read_after(position, min(500, last - position), ("seq", "content"))
-        for seq, content in rows:
-            if seq in wanted:
-                found[seq] = content.hex() if content is not None else _body_hash(log, seq)
-        position = rows[-1][0]
-    return found
-
-
-def _body_hash(log: EventLog, seq: int) -> str:
-    ((body,),) = log.read_after(seq - 1, 1, ("body",))
+def _body_hash(log: EventLog, body: str) -> str:
     return blake2b(body.encode(), key=log.salt, digest_size=HASH_BYTES).hexdigest()
 
 

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon import sides
-from daemon.near_texts import BANDS, EDGE, NO_TEXT, Written, near_to, together
+from daemon.near_pairs import BANDS, Written
+from daemon.near_texts import EDGE, NO_TEXT, near_to, together
 from daemon.row_files import Committed, RowFiles
 from daemon.views.columns import places_of
 

@@ -28,7 +28,8 @@ from daemon.derived import (
     written_texts,
 )
 from daemon.event_kinds import GOLDEN_RECORDED
-from daemon.near_texts import EDGE, NO_TEXT, NearTexts, Written
+from daemon.near_pairs import Written
+from daemon.near_texts import EDGE, NO_TEXT, NearTexts
 from daemon.received import normalised
 from daemon.telling import Tell, silent
 from daemon.texts import ReadsLog, Unseal

@@ -142,6 +142,9 @@ class EventLog(Protocol):
     def read_after(self, seq: int, limit: int = 500, columns: Sequence[Asked] = COLUMNS) -> list[Row]:
         """The next events in commit order, at most `limit` of them; see `Asked`."""
 
+    def read(self, seqs: Sequence[int], columns: Sequence[Asked] = COLUMNS) -> list[Row]:
+        """The events of these numbers, each once and in any order; those that are there."""
+
     def head(self) -> Head: ...
 
     def verify(self, progress: Callable[[int], None] | None = None) -> Verification:

@@ -51,9 +51,11 @@ class MemoryEventLog:
 
     def read_after(self, seq: int, limit: int = 500, columns: Sequence[Asked] = COLUMNS) -> list[Row]:
         start = bisect_right(self._rows, seq, key=lambda row: row[0])
-        asked = [(column,) if isinstance(column, str) else column for column in columns]
-        places = [[COLUMNS.index(name) for name in names] for names in asked]
-        return [tuple(_first_given(row, some) for some in places) for row in self._rows[start : start + limit]]
+        return _columns_of(self._rows[start : start + limit], columns)
+
+    def read(self, seqs: Sequence[int], columns: Sequence[Asked] = COLUMNS) -> list[Row]:
+        wanted = set(seqs)
+        return _columns_of([row for row in self._rows if row[0] in wanted], columns)
 
     def head(self) -> Head:
         return self._head
@@ -70,6 +72,12 @@ class MemoryEventLog:
         if progress:
             progress(head.seq)
         return Verification(head.seq, head, head.seq + 1 if problem else None, problem)
+
+
+def _columns_of(rows: Sequence[Row], columns: Sequence[Asked]) -> list[Row]:
+    asked = [(column,) if isinstance(column, str) else column for column in columns]
+    places = [[COLUMNS.index(name) for name in names] for names in asked]
+    return [tuple(_first_given(row, some) for some in places) for row in rows]
 
 
 def _first_given(row: Row, places: Sequence[int]) -> Any:

@@ -36,6 +36,7 @@ APPLICATION_ID = 0x61647064  # "adpd"
 FORMAT = 1
 PAGE_BYTES = 8192
 CHECKPOINT_PAGES = 2000  # the WAL stays around 16 MB; at SQLite's own 1000 intake is a tenth slower
+ASKED_AT_ONCE = 500  # ids or numbers in one query
 WAIT_MS, PATIENCE_WITH_READERS_MS = 10_000, 200
 _SQLITE_FILE = b"SQLite format 3\0"
 _BEFORE_ALL = -(1 << 63)
@@ -222,9 +223,18 @@ class SqliteEventLog:
 
     def read_after(self, seq: int, limit: int = 500, columns: Sequence[Asked] = COLUMNS) -> list[Row]:
         """The next events in commit order. Each call is a read of its own: no cursor stays open."""
-        names = ", ".join(c if isinstance(c, str) else f"coalesce({', '.join(c)})" for c in columns)
-        query = f"SELECT {names} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+        query = f"SELECT {_named(columns)} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
         return self._connection.execute(query, (seq, limit)).fetchall()
+
+    def read(self, seqs: Sequence[int], columns: Sequence[Asked] = COLUMNS) -> list[Row]:
+        """Hundreds in one query: row by row costs two and a half times as much."""
+        rows: list[Row] = []
+        wanted = list(dict.fromkeys(seqs))
+        for start in range(0, len(wanted), ASKED_AT_ONCE):
+            some = wanted[start : start + ASKED_AT_ONCE]
+            query = f"SELECT {_named(columns)} FROM events WHERE seq IN ({', '.join('?' * len(some))})"
+            rows += self._connection.execute(query, some).fetchall()
+        return rows
 
     def head(self) -> Head:
         return self._head if self._writable else self._stored_head()
@@ -233,8 +243,8 @@ class SqliteEventLog:
         """What is in the log under these ids; ids that are not there are not in the answer."""
         wanted = list(dict.fromkeys(ids))
         found: dict[str, Found] = {}
-        for start in range(0, len(wanted), 500):
-            some = wanted[start : start + 500]
+        for start in range(0, len(wanted), ASKED_AT_ONCE):
+            some = wanted[start : start + ASKED_AT_ONCE]
             found |= {
                 row[0]: Found(*row[1:])
                 for row in self._connection.execute(
@@ -289,6 +299,10 @@ class SqliteEventLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _named(columns: Sequence[Asked]) -> str:
+    return ", ".join(column if isinstance(column, str) else f"coalesce({', '.join(column)})" for column in columns)
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:

@@ -7,7 +7,7 @@ is destroyed says nothing: its text is empty.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -22,8 +22,6 @@ Text = Mapping[str, Any]
 Unseal = Callable[[int, bytes, str], dict[str, Any] | None]
 
 COLUMNS = ("seq", "id", "subject", "artifact_type", "model", "side", "body", "sealed")
-PAGE_EVENTS = 500
-FAR_APART = 8  # events: a read that skips fewer is cheaper than two reads
 OF_OUTPUTS = ("input", "output", "context", "artifact_type", "model")
 
 
@@ -31,6 +29,7 @@ class ReadsLog(Protocol):
     """The part of a log that the texts need."""
 
     def read_after(self, seq: int, limit: int = 500, columns: Sequence[str] = ...) -> list[tuple[Any, ...]]: ...
+    def read(self, seqs: Sequence[int], columns: Sequence[str] = ...) -> list[tuple[Any, ...]]: ...
     def find(self, ids: Iterable[str]) -> dict[str, Found]: ...
 
 
@@ -85,34 +84,15 @@ class TextSource:
 
     def sources(self, seqs: Ints) -> list[str | None]:
         """Who said each of these: human, code or llm_judge; None where that was not given. It is no private text."""
-        wanted = np.unique(seqs[seqs > 0])
-        found: dict[int, str | None] = {}
-        for run in np.split(wanted, np.flatnonzero(np.diff(wanted) > FAR_APART) + 1) if len(wanted) else ():
-            for row in self._rows_of_run(run, ("seq", "body")):
-                found[row[0]] = json.loads(row[1]).get("source")
+        found = {seq: json.loads(body).get("source") for seq, body in self._rows_of(seqs, ("seq", "body"))}
         return [found.get(seq) for seq in seqs.tolist()]
 
     def told(self, seqs: Ints) -> dict[int, Told]:
-        """What the events with these numbers say; 0 stands for none. Neighbours are read together."""
-        wanted = np.unique(seqs[seqs > 0])
-        found: dict[int, Told] = {}
-        if not len(wanted):
-            return found
-        for run in np.split(wanted, np.flatnonzero(np.diff(wanted) > FAR_APART) + 1):
-            found |= self._told_of_run(run)
-        return found
+        """What the events with these numbers say; 0 stands for none."""
+        return {row[0]: self._opened(row) for row in self._rows_of(seqs, COLUMNS)}
 
-    def _told_of_run(self, run: Ints) -> dict[int, Told]:
-        return {row[0]: self._opened(row) for row in self._rows_of_run(run, COLUMNS)}
-
-    def _rows_of_run(self, run: Ints, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        position, last, among = int(run[0]) - 1, int(run[-1]), set(run.tolist())
-        while position < last:
-            rows = self.log.read_after(position, min(PAGE_EVENTS, last - position), columns)
-            if not rows:
-                break
-            yield from (row for row in rows if row[0] in among)
-            position = rows[-1][0]
+    def _rows_of(self, seqs: Ints, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        return self.log.read(np.unique(seqs[seqs > 0]).tolist(), columns)
 
     def _opened(self, row: tuple[Any, ...]) -> Told:
         _, event_id, subject, artifact_type, model, side, body, sealed = row

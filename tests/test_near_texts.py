@@ -3,9 +3,15 @@
 import random
 
 import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from daemon.near_texts import EDGE, NearTexts, Written, _met, near_to, together
+from daemon import near_pairs, near_texts
+from daemon.near_pairs import Written
+from daemon.near_texts import EDGE, NearTexts, near_to, together
 from tests.derived_world import sentence
+from tests.test_near_pairs import WAYS, of_a_long_text, of_a_template, slowly_near
 
 NONE = Written(np.empty(0, np.int64), np.empty((0, 25), np.uint32), np.empty((0, 128), np.uint8))
 
@@ -99,16 +105,53 @@ def test_an_earlier_place_in_the_log_knows_less():
     assert kept.groups(3) == [0, 1, 0]
 
 
-def test_a_heap_that_all_meets_is_looked_at_in_halves():
-    """Too many pairs for one look; no pair is lost by it."""
-    bands = np.ones((1200, 25), np.uint32)
-    assert _met(bands, bands) is None
-    newer, older = _met(bands[:1], bands)
-    assert len(newer) == len(older) == 1200
+def slow_edges(written):
+    """Text by text: all before it that it is near to, a pair for each group of these, and what is together then."""
+    group, edges, together_then = [], [], []
+    for text in range(len(written.keys)):
+        group.append(text)
+        near = [other for other in range(text) if slowly_near(written, text, written, other)]
+        for root in sorted({group[other] for other in near}):
+            edges.append((text, root))
+            low, high = sorted((root, group[text]))
+            group = [low if one == high else one for one in group]
+        together_then.append(list(group))
+    return edges, together_then
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 999),
+    slots=st.integers(0, 14),
+    templates=st.integers(0, 3),
+    pages=st.lists(st.integers(1, 20), min_size=2, max_size=4),
+)
+def test_the_pairs_that_join_are_those_of_all_pairs_text_by_text(way, seed, slots, templates, pages):
+    """Whichever way near ones are found, in whatever pages: the same pairs, and the same groups at every position."""
+    count, numbers, kept = sum(pages), [], Kept()
+    texts = of_a_template(seed, count, slots, templates) if templates else of_a_long_text(seed, count)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_texts, "_BLOCK", 11)
+        for name, value in WAYS[way].items():
+            patch.setattr(near_pairs, name, value)
+        for page in pages:
+            numbers += kept.take(*texts[len(numbers) : len(numbers) + page])
+    edges, groups = slow_edges(kept.written)
+    assert list(zip(kept.edges["newer"].tolist(), kept.edges["older"].tolist(), strict=True)) == edges
+    came = [numbers.index(text) + 1 for text in range(len(groups))]  # the event that brought each
+    assert [kept.groups(seq)[: text + 1] for text, seq in enumerate(came)] == groups
+
+
+def test_a_heap_that_all_meets_is_one_group():
+    """Thousands of one template: joined by one pair less than they are, before and after a new start."""
     base = sentence("heap", words=30)
+    texts = [f"{base} {number:05}" for number in range(3000)]
     kept = Kept()
-    kept.take(*(f"{base} {number:05}" for number in range(1500)))
+    kept.take(*texts[:1500])
+    kept.opened_again().take(*texts[1500:])
     assert set(kept.groups()) == {0}
+    assert len(kept.edges) == len(kept.written.keys) - 1
 
 
 def test_texts_below_the_threshold_stay_apart():

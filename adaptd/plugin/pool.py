@@ -209,7 +209,9 @@ class Pool:
     def embeddings(self, rows: ArrayLike) -> NDArray[np.float32]:
         """The embeddings of these rows; rows without one are zeros."""
         places = self["embedding_row"][np.asarray(rows, np.int64)]
-        found = self.fetch_embeddings(places[places >= 0])
+        found = np.asarray(self.fetch_embeddings(places[places >= 0]), np.float32)
+        if len(found) == len(places):
+            return found
         whole = np.zeros((len(places), found.shape[1]), np.float32)
         whole[places >= 0] = found
         return whole

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.artifact_rules import GATES, KINDS, body, fault, kind_of
+from components.artifact_rules import (
+    GATES,
+    KINDS,
+    _does_something,
+    _parses,
+    _python_error,
+    body,
+    fault,
+    kind_of,
+)
 
 ERD = """erDiagram
     CUSTOMER ||--o{ ORDER : places
@@ -176,3 +185,46 @@ def test_every_json_array_is_json(value):
 def test_huge_texts_are_judged_soon(kind, text):
     """A megabyte of anything, or brackets a thousand deep, is no trap."""
     fault(text, kind)
+
+
+BEGINNINGS = (
+    *("not x", "x if y else z()", "z() and y", "x or z()", "x in z()", "x is z()", "x not in z()", "lambda x: y\nz()"),
+    *(
+        "assert x",
+        "del x",
+        "import x",
+        "from x import y",
+        "for x in y: z()",
+        "while x: z()",
+        "if x: y()",
+        "with x: y()",
+    ),
+    *("async def x(): y()", "def x(): y()", "class X: y", "global x", "nonlocal x", "raise x", "return x", "yield x"),
+    *(
+        "await x",
+        "try : x()\nfinally : y()",
+        "match x:\n case _: y()",
+        "match x :\n case 1 : y()",
+        "x\ny()",
+        "x #y\nz()",
+    ),
+    *(
+        "True and x()",
+        "None if x else y()",
+        "x 1",
+        "x y",
+        "type X = int",
+        "case x",
+        "_ x",
+        "print x",
+        "x\ty",
+        "x\u00a0y",
+    ),
+)
+
+
+@given(st.sampled_from(BEGINNINGS), st.sampled_from(("", " ", "\n", "\n\n", "\t", "\\\n", "#")), st.text(max_size=2))
+def test_what_begins_with_two_words_is_no_python_as_its_own_parser_finds(begin, before, after):
+    """With every word of Python's own among them: nothing that parses is taken for prose."""
+    for text in (before + begin, begin + after):
+        assert _parses(text) == (_python_error(text) is None and _does_something(text))

@@ -34,8 +34,8 @@ def test_few_rows_are_picked_exactly_as_the_rule_picks():
 def test_every_typical_pick_has_a_cluster_of_its_own():
     """However many picks: two of one cluster teach little more than one."""
     points = points_of(3_000)
-    found = choose_rows(lambda rows: points[rows], np.ones(3_000, bool), 600, rule="typical", rng=rng())
-    assert found.rows.tolist() == typical_rows(points, np.empty(0, np.int64), 600, rng()).rows.tolist()
+    found = choose_rows(lambda rows: points[rows], np.ones(3_000, bool), 300, rule="typical", rng=rng())
+    assert found.rows.tolist() == typical_rows(points, np.empty(0, np.int64), 300, rng()).rows.tolist()
 
 
 def test_in_haste_each_pick_has_a_cluster_of_its_own_too():

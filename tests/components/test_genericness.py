@@ -102,13 +102,21 @@ def test_other_figures_are_no_repetition():
     assert repeats(inputs, ["It is so and so, as you can see for yourself."] * 3, np.arange(3)).tolist() == [-1, -1, 0]
 
 
+LONG = "ask about the very long way that leads from here to the house with the number "
+
+
 @given(
-    st.lists(st.tuples(st.sampled_from(["ask a", "ask b"]), st.sampled_from(["say a", "say b"])), max_size=20),
+    st.lists(
+        st.tuples(st.sampled_from(["ask a", LONG + "1", LONG + "2"]), st.sampled_from(["say a", "say b"])), max_size=20
+    ),
     st.integers(0, 99),
 )
 @settings(deadline=None)
 def test_one_of_each_repetition_stays(rows, seed):
-    """Of every pair exactly one row repeats nothing, the one of the lowest rank, and the others repeat it."""
+    """Of every pair exactly one row repeats nothing, the one of the lowest rank, and the others repeat it.
+
+    Near inputs with other figures are another pair.
+    """
     rank = np.random.default_rng(seed).permutation(len(rows))
     first = repeats([i for i, _ in rows], [o for _, o in rows], rank).tolist()
     for row, pair in enumerate(rows):

@@ -62,6 +62,22 @@ def test_blocks_do_not_change_typicality(monkeypatch):
     assert np.allclose(typicality(rows), whole)
 
 
+@given(st.integers(0, 500), st.integers(1, 30))
+def test_typicality_in_a_stack_of_clusters_is_that_in_each(seed, size):
+    """To the bit: picks do not depend on which clusters happen to have as many members."""
+    clusters = some_rows(seed, rows=4 * size).reshape(4, size, -1)
+    assert typicality(clusters).tolist() == [typicality(members).tolist() for members in clusters]
+
+
+@pytest.mark.parametrize("block", [7, 25, 2048])
+def test_clusters_of_one_size_are_looked_at_some_at_once(monkeypatch, block):
+    """Twelve clusters of five rows: the picks do not depend on how many go together."""
+    rows, of_row = some_rows(7), np.arange(60) % 12
+    clusters = Clusters(rows[:12], of_row, np.zeros(60, np.float32))
+    monkeypatch.setattr("components.typicality._BLOCK", block)
+    assert most_typical(rows, clusters, np.arange(3), 20).rows.tolist() == slow_picks(rows, of_row, range(3), 20)
+
+
 @given(st.integers(0, 500), st.integers(1, 30), st.integers(0, 20))
 def test_picks_are_those_of_one_pick_after_another(seed, budget, labels):
     """The vectorised order equals the paper's loop, in which each pick counts as a label for the next."""

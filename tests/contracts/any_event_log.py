@@ -280,6 +280,15 @@ class AnyEventLog:
         wanted = ("seq", ("subject", "episode_key", "propensity"), "kind")
         assert [row[1] for row in log.read_after(0, columns=wanted)] == [None, 7, 0]
 
+    def test_events_are_read_by_their_numbers(self, log):
+        """Each once, however often it is asked for, and more than a page has; what is not there is left out."""
+        log.append(entries(1, 1203))
+        asked = [1203, 7, -1, 9999, *range(100, 1200), 7]
+        rows = log.read(asked, ("id", "seq", ("subject", "received_at")))
+        assert sorted(rows) == sorted((f"event-{seq}", seq, seq) for seq in (7, 1203, *range(100, 1200)))
+        assert log.read([7]) == log.read_after(6, 1)
+        assert log.read([]) == []
+
     def test_found_events_tell_what_a_repeat_is_checked_by(self, log):
         """find gives number, kind, key, pseudonym, digest and body; ids that are not there are left out."""
         log.append([entry(1), FULL])

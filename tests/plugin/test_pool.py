@@ -59,6 +59,9 @@ def test_embeddings_are_zeros_where_there_are_none():
     pool = made_pool(50)
     found = pool.embeddings(np.arange(50))
     assert (np.linalg.norm(found, axis=1) > 0).tolist() == (pool["embedding_row"] >= 0).tolist()
+    there = np.flatnonzero(pool["embedding_row"] >= 0)
+    assert pool.embeddings(there).tolist() == found[there].tolist()
+    assert pool.embeddings(there).dtype == found.dtype == np.float32
     assert pool.embeddings([]).shape[0] == 0
 
 
