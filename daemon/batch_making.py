@@ -26,7 +26,7 @@ from daemon.pooling import validation_of as validation_pool
 from daemon.stage_line import Failed, Shaped, StageLine
 from daemon.stage_memory import StageMemory
 from daemon.triggers import Decision, decide, new_examples, worth_figures
-from daemon.views.batches import Batches
+from daemon.views.batches import Batches, digest_of
 from daemon.views.examples import Examples
 
 HELD_APART, COPY = "held apart", "a made example whose input is nearly equal to a held-out one"
@@ -214,7 +214,19 @@ def shape(
         "validation": validation_of(validation, hashes.of_pool(validation), salt),
         "hash": hash_over(salt, row_hashes),
     }
+    repeated = _repeated(standing, line.workload, shaped.pool)
+    body |= {} if repeated is None else {"repeats": repeated}
     return shaped, FormedBatch(number, replace(shaped.pool, reasons=()), validation, body)
+
+
+def _repeated(standing: Standing, workload: str, pool: Pool) -> int | None:
+    """The first batch that learnt the same examples anew, of which nothing was said since: this one is it once more."""
+    anew = pool["example"][(pool["example"] > 0) & (pool["times_learnt"] == 0)]
+    same = [told for told in standing.batches.listed(workload) if told["anew"] == digest_of(anew)]
+    if not len(anew) or not same:
+        return None
+    said = int(standing.newest_of(anew).max())
+    return next((int(told["batch"]) for told in same if said <= told["position"]), None)
 
 
 def _less_copies(shaped: Shaped, source: Source, moment: Moment) -> tuple[Shaped, int]:

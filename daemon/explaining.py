@@ -122,9 +122,10 @@ class Explaining:
             yield Step("judging", f"{body['workload']}/{body['model']}", words, {"event": event}, below)
 
     def _runs_of(self, batch: int) -> Iterator[Step]:
+        """With the verdicts, and without what those rest on: of a model itself all of that is told."""
         for record in self._runs.by_id.values():
             if record.get("plan", {}).get("batch") == batch:
-                yield self._run_step(record, tuple(self._models_of(record["run"])))
+                yield self._run_step(record, tuple(map(_in_short, self._models_of(record["run"]))))
 
     def _models_of(self, run: str) -> Iterator[Step]:
         for workload, standing in self._models.standings.items():
@@ -220,6 +221,9 @@ class Explaining:
             elif fact["kind"] == ROLLED_BACK and fact["from"] == number:
                 words = f"to model {fact['to']}" + (f": {fact['reason']}" if fact["reason"] else "")
                 yield Step("decision", f"rolled back {short(moment_of(fact['at']))}", words, dict(fact))
+            elif fact["kind"] == ROLLED_BACK and fact["to"] == number:
+                words = f"back from model {fact['from']}" + (f": {fact['reason']}" if fact["reason"] else "")
+                yield Step("decision", f"in use again {short(moment_of(fact['at']))}", words, dict(fact))
 
     def _clauses(self, workload: str, fact: dict[str, Any]) -> Iterator[Step]:
         standing = self._models.models.standing(workload)

@@ -22,9 +22,11 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Ratings = Literal["all", "random", "volunteered"]
 Verdict = Literal["promote", "turn down", "by hand"]
+TYPES_NAMED = 5
 OTHER, NONE_GIVEN = "other", "(none given)"
 FEWEST_IN_A_SLICE = 20  # fewer bound nothing: told, and not tested apart
 EVERY_DRAW, MOST_DRAWS = 20_000, 1_000_000
+QUICK_ENOUGH = 0.001  # seconds an example: what is quicker is measured too roughly to be compared
 DRAWS_PER_LEVEL = 20  # of random signs, so that the smallest chance that they can show is well below the level
 
 
@@ -83,6 +85,7 @@ class Case:
     ratings: Ratings = "volunteered"
     sources: Sequence[str] | None = None  # of each judged example, who said what is right: told, and decides nothing
     latency: tuple[float, float] | None = None  # champion's and challenger's, in seconds an example
+    latencies: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # by type: told, decides nothing
     size: tuple[float, float] | None = None  # in bytes
     level: float = 0.0
     budget_left: float = 0.0
@@ -116,12 +119,34 @@ def decide(case: Case, policy: Policy, rng: Generator) -> Decision:
         return Decision("turn down", f"Turned down: {wrong}.", (clause,), {"level": case.level})
     clauses = tuple(_clauses(case, policy, rng))
     verdict = _verdict(clauses, case, policy)
-    return Decision(verdict, _sentence(verdict, clauses, case), clauses, _evidence(case))
+    return Decision(verdict, _sentence(verdict, clauses, case), clauses, _evidence(case, clauses))
+
+
+def fair_of(case: Case) -> Answers:
+    """What superiority may be claimed on: the fair ones of what is judged, and the golden set.
+
+    Where answers weigh by their propensity, a golden one weighs as they do on the mean.
+    """
+    judged, golden = case.judged.of(case.judged.fair), case.golden
+    if golden is None or not len(golden):
+        return judged
+    weights = None
+    if judged.weights is not None and len(judged):
+        weights = np.append(judged.weights, np.full(len(golden), judged.weights.mean()))
+    return Answers(
+        champion=np.append(judged.champion, golden.champion),
+        challenger=np.append(judged.challenger, golden.challenger),
+        artifact_type=[*judged.artifact_type, *golden.artifact_type],
+        fair=np.ones(len(judged) + len(golden), np.bool_),
+        weights=weights,
+        binary=case.judged.binary,
+    )
 
 
 def _clauses(case: Case, policy: Policy, rng: Generator) -> Iterator[Clause]:
-    yield _enough(case, policy)
-    yield _better(case, rng)
+    fair = fair_of(case)
+    yield _enough(fair, case, policy)
+    yield _better(fair, case, rng)
     shown = case.judged.of(case.judged.fair) if case.judged.fair.any() else case.judged
     yield from _slices(shown, policy)
     if case.golden is not None and len(case.golden):
@@ -163,15 +188,16 @@ def _misfits(name: str, answers: Answers) -> Iterator[str]:
 # The clauses
 
 
-def _enough(case: Case, policy: Policy) -> Clause:
-    fair = int(np.count_nonzero(case.judged.fair))
-    words = f"{fair} fair examples of the {policy.judge_wanted} that are wanted"
-    return Clause("enough", fair >= policy.judge_wanted, words, {"fair": fair, "wanted": policy.judge_wanted})
+def _enough(fair: Answers, case: Case, policy: Policy) -> Clause:
+    golden = 0 if case.golden is None else len(case.golden)
+    of_them = f", {golden} of them golden," if golden else ""
+    words = f"{len(fair)} fair examples{of_them} of the {policy.judge_wanted} that are wanted"
+    figures = {"fair": len(fair), "golden": golden, "wanted": policy.judge_wanted}
+    return Clause("enough", len(fair) >= policy.judge_wanted, words, figures)
 
 
-def _better(case: Case, rng: Generator) -> Clause:
+def _better(fair: Answers, case: Case, rng: Generator) -> Clause:
     """Superiority on the target metric, on fair evidence alone."""
-    fair = case.judged.of(case.judged.fair)
     gains, chance = fair.gains, _chance_of(fair, case.level, rng)
     gain = _mean(gains, fair.weights)
     seen = smallest_gain(len(gains), float(gains.std()) if len(gains) else 0.0, case.level)
@@ -208,16 +234,21 @@ def _told(gain: float, answers: Answers) -> str:
 
 
 def _slices(answers: Answers, policy: Policy) -> Iterator[Clause]:
-    """Not worse on any artifact type; those with few examples are taken together."""
+    """Not worse on any artifact type; those with few examples are taken together, and it is said which they are."""
     names = np.array([NONE_GIVEN if name is None else name for name in answers.artifact_type], dtype=np.str_)
     counted, sizes = np.unique(names, return_counts=True)
     small = counted[sizes < policy.slice_min]
     for name in counted[sizes >= policy.slice_min].tolist():
         yield _not_worse(f"type {name}", answers.of(names == name), policy)
     pooled = np.isin(names, small)
-    if pooled.any():
-        name = f"{OTHER} ({len(small)} types)" if len(small) > 1 else f"type {small[0]}"
-        yield _not_worse(name, answers.of(pooled), policy)
+    if len(small) == 1:
+        yield _not_worse(f"type {small[0]}", answers.of(pooled), policy)
+    elif len(small):
+        clause = _not_worse(f"{OTHER} ({len(small)} types)", answers.of(pooled), policy)
+        told = [str(name) for name in small[np.argsort(-sizes[sizes < policy.slice_min], kind="stable")]]
+        which = ", ".join(told[:TYPES_NAMED]) + (", …" if len(told) > TYPES_NAMED else "")
+        words = f"{clause.words}; types of under {policy.slice_min} examples each: {which}"
+        yield replace(clause, words=words, figures={**clause.figures, "types": told})
 
 
 def _not_worse(name: str, answers: Answers, policy: Policy) -> Clause:
@@ -243,8 +274,10 @@ def _budgets(case: Case, policy: Policy) -> Iterator[Clause]:
         if pair is None:
             continue
         was, now = pair
-        holds = math.isfinite(now) and now <= most * was
-        words = f"{name} {_amount(name, now)}, was {_amount(name, was)}; {most:g} times that is the limit"
+        least = QUICK_ENOUGH if name == "latency" else 0.0
+        holds = math.isfinite(now) and now <= most * max(least, was)
+        bound = f"{most:g} times that" if was > least else f"{most:g} times {_amount(name, least)}"
+        words = f"{name} {_amount(name, now)}, was {_amount(name, was)}; {bound} is the limit"
         yield Clause(name, holds, words, {"was": was, "now": now})
 
 
@@ -262,23 +295,54 @@ def _verdict(clauses: Sequence[Clause], case: Case, policy: Policy) -> Verdict:
     if not failed:
         return "promote"
     few = failed == {"enough"} and policy.when_few == "by_hand"
-    unfair = case.ratings == "volunteered" and not case.judged.fair.any() and failed <= {"enough", "better"}
+    none_fair = case.ratings == "volunteered" and not case.judged.fair.any()
+    unfair = none_fair and "enough" in failed and failed <= {"enough", "better"}
     return "by hand" if few or (unfair and float(case.judged.gains.mean()) > 0) else "turn down"
 
 
 def _sentence(verdict: Verdict, clauses: Sequence[Clause], case: Case) -> str:
     if verdict == "promote":
-        figures = next(clause.figures for clause in clauses if clause.name == "better")
-        gain = _told(figures["gain"], case.judged)
-        told = f"{case.metric} {gain} on {figures['rows']} fair examples"
-        return f"Promoted: {told}, and worse nowhere by more than allowed."
+        better = next(clause.figures for clause in clauses if clause.name == "better")
+        return f"Promoted: {_gain_told(better, case)}, and worse nowhere by more than allowed."
     first = next(clause for clause in clauses if not clause.holds)
     if verdict == "by hand":
         return f"Not promoted by itself: {first.words}. A person may promote it."
+    if first.name == "better":
+        return f"Turned down: {_not_better(first.figures, case)}."
+    if "at_least" in first.figures:
+        return f"Turned down: {_worse(first, case)}."
     return f"Turned down: {first.words}."
 
 
-def _evidence(case: Case) -> dict[str, Any]:
+def _gain_told(better: Mapping[str, Any], case: Case) -> str:
+    return f"{case.metric} {_told(better['gain'], case.judged)} on {better['rows']} fair examples"
+
+
+def _not_better(better: Mapping[str, Any], case: Case) -> str:
+    """In words without a chance or a level: the clause has those."""
+    told = _gain_told(better, case)
+    if better["gain"] <= 0:
+        return f"not better, {told}"
+    if better["level"] <= 0:
+        return f"{told}, but no more may be promoted by mistake for now"
+    if better["smallest_gain"] is None:
+        return f"{told}, which may be chance"
+    return f"{told}, which may be chance; so many show {_told(better['smallest_gain'], case.judged)} reliably"
+
+
+def _worse(clause: Clause, case: Case) -> str:
+    figures, binary = clause.figures, case.judged.binary
+    bound, limit = (_amount_told(-figures[name], binary=binary) for name in ("at_least", "limit"))
+    gain = _told(figures["gain"], case.judged)
+    return f"{clause.name} may be worse by {bound}, the limit is {limit}: {gain} on {figures['rows']} examples"
+
+
+def _amount_told(value: float, *, binary: bool) -> str:
+    return f"{100 * value:.1f} points" if binary else f"{value:.3g}"
+
+
+def _evidence(case: Case, clauses: Sequence[Clause]) -> dict[str, Any]:
+    smallest = next(clause.figures["smallest_gain"] for clause in clauses if clause.name == "better")
     judged = case.judged
     return {
         "metric": case.metric,
@@ -287,8 +351,11 @@ def _evidence(case: Case) -> dict[str, Any]:
         "judged": len(judged),
         "fair": int(np.count_nonzero(judged.fair)),
         "golden": 0 if case.golden is None else len(case.golden),
+        "smallest_gain": smallest,
+        "binary": judged.binary,
         "ratings": case.ratings,
         "sources": _mix(case),
+        "latencies": {name: {"was": was, "now": now} for name, (was, now) in case.latencies.items()},
         "level": case.level,
         "budget_left": case.budget_left,
     }

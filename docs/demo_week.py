@@ -8,15 +8,20 @@ looks at how it went night by night; the chart stays in build/.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import random
+import shlex
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -90,11 +95,27 @@ class Week:
             raise SystemExit(f"adaptd {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def show(self, *arguments: str, most: int = 30) -> None:
-        """A command and what it prints, folded where it is wider than a narrow terminal."""
-        print(f"\n$ adaptd {' '.join(arguments)}")
-        for line in self.adaptd(*arguments).splitlines()[:most]:
-            print("\n".join(wrap(line, WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False) or [""]), flush=True)
+    def show(self, *arguments: str, most: int = 40) -> None:
+        """A command and what it shows at a terminal of 80 columns."""
+        print(f"\n$ adaptd {shlex.join(arguments)}")
+        lines = self.at_a_terminal(*arguments).splitlines()
+        print("\n".join([*lines[:most], *(["…"] if len(lines) > most else [])]), flush=True)
+
+    def at_a_terminal(self, *arguments: str) -> str:
+        reading, writing = pty.openpty()
+        fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
+        given = {"cwd": self.place, "env": self.environ | {"NO_COLOR": "1"}, "stdin": subprocess.DEVNULL}
+        with subprocess.Popen([*ADAPTD, *arguments], stdout=writing, stderr=writing, **given) as process:
+            os.close(writing)
+            shown = b""
+            with suppress(OSError):  # how Linux says that nobody writes any more
+                while piece := os.read(reading, 65536):
+                    shown += piece
+        os.close(reading)
+        text = shown.decode().replace("\r\n", "\n")
+        if process.returncode:
+            raise SystemExit(f"adaptd {' '.join(arguments)} ended with {process.returncode}:\n{text}")
+        return text
 
     def champion(self) -> int:
         """The model that is in use."""
@@ -128,7 +149,8 @@ class Week:
             text = f"{self.rng.choice(BEGINNINGS)} {' '.join(words)} {day}{number:03}"
             answered = right if self.rng.random() < 0.6 else self.rng.choice(names)
             said = {"thumb": "up"} if answered == right else {"correction": right}
-            adaptd.record_feedback(input=text, output=answered, artifact_type="ticket", rater="desk", **said)
+            given = {"id": f"ticket-{day}-{number}", "artifact_type": "ticket", "rater": "desk"}
+            adaptd.record_feedback(input=text, output=answered, **given, **said)
         adaptd.flush()
         with self.opened(day, 20.0) as turn:
             while turn().events:
@@ -146,7 +168,8 @@ class Week:
                 time.sleep(0.02)
             turn()
             sentence = next(line for line in told if any(word in line for word in ENDS)).removeprefix("tickets: ")
-        print(f"{time.monotonic() - self.begun:5.0f} s  night {day + 1}: {sentence}", flush=True)
+        line = f"{time.monotonic() - self.begun:5.0f} s  night {day + 1}: {sentence}"
+        print("\n".join(wrap(line, WIDTH, subsequent_indent=" " * 18, break_on_hyphens=False)), flush=True)
 
 
 def main() -> int:

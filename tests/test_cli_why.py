@@ -77,6 +77,13 @@ def test_a_model_is_followed_to_the_events_behind_it(place, capsys):
     assert "which had learnt from 0 outputs" in "\n".join(lines)
 
 
+def test_a_model_that_one_went_back_to_says_so(place, capsys):
+    """Else nobody would know why it is in use."""
+    lines = ask(capsys, "support/0").splitlines()
+    (again,) = (line for line in lines if line.startswith("  in use again 2023-11-14 "))
+    assert again.endswith(" UTC: back from model 1: it was worse")
+
+
 def test_a_run_and_a_batch_are_followed_both_ways(place, capsys):
     """By number or as they are called; many are cut, and that is said."""
     assert ask(capsys, "run", "2") == ask(capsys, "run-0002")

@@ -153,7 +153,7 @@ def _print_model(options: argparse.Namespace, tellings: ModelTellings) -> int:
 
 
 def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    from daemon.model_cards import said_of, short, told_slice, told_value
+    from daemon.model_cards import costs_of, said_of, short, told_slice, told_value
 
     yield "model", f"{name_of(told)}, {told.model.state} since {short(card['since'])}"
     yield from (("note", mark) for mark in _marks(told))
@@ -167,6 +167,8 @@ def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     judged = card["judged"] or {}
     for name, value in (judged.get("metrics") or {}).items():
         yield "judged", f"{name}: {told_slice(value)}"
+    for name, text in costs_of(judged) if judged else ():
+        yield "", f"{name}: {text}"
     decided = card["decided"]
     if decided:
         by = " by hand" if decided["by"] == "hand" else ""

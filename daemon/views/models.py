@@ -24,7 +24,10 @@ ROLLED_BACK, PINNED = "champion_rolled_back", "model_pinned"
 REINDEX_ASKED, INDEX_BUILT, INDEX_FAILED = "reindex_asked", "index_built", "index_failed"
 KEPT_OF: Mapping[str, tuple[str, ...]] = {
     SHELVED: ("model", "run", "batch", "hash", "base"),
-    JUDGED: ("model", "champion", "run", "golden", "results", "metric", "metrics", "latency", "size", "seconds"),
+    JUDGED: (
+        *("model", "champion", "run", "golden", "results", "metric", "metrics", "latency", "latencies", "size"),
+        "seconds",
+    ),
     PROMOTED: ("model", "previous", "by", "reason", "level"),
     TURNED_DOWN: ("model", "champion", "level", "failed"),
     ROLLED_BACK: ("from", "to", "reason"),
@@ -101,6 +104,14 @@ class Standing:
         """The model that a run left."""
         return next((model for model in self.models.values() if model.run == run), None)
 
+    def line_of(self, number: int | None) -> list[int]:
+        """The model, the one that it began from, and so on."""
+        line: list[int] = []
+        while number is not None and number in self.models and number not in line:
+            line.append(number)
+            number = self.models[number].base
+        return line
+
     # Folding
 
     def take(self, fact: Fact) -> None:
@@ -161,7 +172,7 @@ class Models:
     """The view."""
 
     name = "models"
-    version = 2
+    version = 3
 
     def __init__(self) -> None:
         self._outputs = Columns({"output_seq": "<i8", "event_seq": "<i8"})

@@ -52,7 +52,7 @@ def told(tell, tmp_path):
     def told(story):
         said = tell(story, tmp_path, of="verdict_stories.py")
         assert (said["replay_equal"], said["verified"]) == (True, True)
-        assert said["rebuilt"] == len(said["bases"]) > 0
+        assert said["checked"] == len(said["bases"]) > 0
         return said
 
     return told
