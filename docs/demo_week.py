@@ -40,6 +40,7 @@ DAY = 86_400
 FIRST_MIDNIGHT = (int(time.time()) // DAY - DAYS - 1) * DAY  # the week that ended yesterday: what follows is of today
 PATIENCE_SECONDS = 60
 ENDS = ("Promoted:", "Turned down:", "Not promoted", "turned down", "no batch", "failed:")
+CLEAR = 0.7  # the share of tickets of which most words say where they belong; of the others nobody can be sure
 GOOD = "batch_size = 16, epochs = 60"
 BROKEN = "batch_size = 32, epochs = 30, learning_rate = 3.0, patience = 1000"
 CONFIG = """[adaptd]
@@ -142,9 +143,9 @@ class Week:
         names = list(SUBJECTS)
         for number in range(TICKETS[day]):
             right = self.rng.choice(names)
-            words = self.rng.sample(SUBJECTS[right].split(), 3) + self.rng.sample(
-                SUBJECTS[self.rng.choice(names)].split(), 1
-            )
+            of_it = 3 if self.rng.random() < CLEAR else 2
+            words = self.rng.sample(SUBJECTS[right].split(), of_it)
+            words += self.rng.sample(SUBJECTS[self.rng.choice(names)].split(), 4 - of_it)
             self.rng.shuffle(words)
             text = f"{self.rng.choice(BEGINNINGS)} {' '.join(words)} {day}{number:03}"
             answered = right if self.rng.random() < 0.6 else self.rng.choice(names)

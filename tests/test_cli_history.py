@@ -47,14 +47,14 @@ def test_nights_are_told_with_what_happened_and_how_well_the_model_in_use_does(p
     for line in (
         "2026-11-23                                        run-0900 failed: the loss is no number",
         "2026-11-24  0.710    0.680-0.740  71%    900  3   13 promoted, +4.0 points",
-        "2026-11-25                                    no run: 3 of 20 new examples",
-        "2026-11-30  (0.750)                           back from 19 to 16: it lied",
+        "2026-11-25                                        no run: 3 of 20 new examples",
+        "2026-11-30  (0.750)                               back from 19 to 16: it lied",
     ):
         assert line in lines
     assert lines[-3:] == [
         "erd fell 8 points since 18 December",
         "no gain for 18 nights: plateau since 30 November",
-        "the model in use takes 2 ms an example",
+        "the model in use takes 2 ms an example: sql 3, erd 2",
     ]
     assert "          ● the model in use   ○ one that was turned down" in lines
 
