@@ -327,7 +327,7 @@ def _not_better(better: Mapping[str, Any], case: Case) -> str:
         return f"{told}, but no more may be promoted by mistake for now"
     if better["smallest_gain"] is None:
         return f"{told}, which may be chance"
-    return f"{told}, which may be chance; so many show {_told(better['smallest_gain'], case.judged)} reliably"
+    return f"{told}, which may be chance (with so many, {_told(better['smallest_gain'], case.judged)} would show)"
 
 
 def _worse(clause: Clause, case: Case) -> str:

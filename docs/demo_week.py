@@ -187,9 +187,9 @@ def main() -> int:
         week.show("models", "rollback", "tickets", "--reason", "a demonstration")
         week.show("replay", "--check")
         week.show("status")
-        week.show("why", "model", str(week.champion()), most=24)
+        week.show("why", "model", str(week.champion()), most=30)
         CHART.parent.mkdir(exist_ok=True)
-        week.show("history", "--png", str(CHART), most=40)
+        week.show("history", "--png", str(CHART))
         print(f"\nThe same as a picture: {CHART}")
         return 0
 

@@ -99,7 +99,11 @@ class World:
         champion = self.shelves().view.standing(workload).champion
         told = {"champion": champion, "run": f"run-{number:04}", "outputs": [], "golden": None, "results": results}
         metrics = {"all": {"rows": 300, "accuracy": INTERVALS}}
-        told |= {"metrics": metrics, "latency": None, "size": None, "seconds": 1.0}
+        told |= {"metric": "accuracy", "metrics": metrics, "seconds": 1.0}
+        told |= {"latency": {"champion": 0.002, "challenger": 0.0021}, "size": {"champion": 2000, "challenger": 2100}}
+        told |= {
+            "latencies": {"type erd": {"champion": 0.003, "challenger": 0.0032}, "type sql": {"challenger": 0.001}}
+        }
         self.say("challenger_judged", workload=workload, model=number, **told)
 
     def decide(self, number, workload="support", verdict="promote"):

@@ -61,8 +61,8 @@ def test_a_gain_that_chance_explains_is_turned_down():
     assert clause_of(decision, "better").figures["p"] < 0.05
     assert decision.verdict == "turn down"
     assert decision.sentence == (
-        "Turned down: accuracy +2.5 points on 1000 fair examples, which may be chance; so many show +4.5 points "
-        "reliably."
+        "Turned down: accuracy +2.5 points on 1000 fair examples, which may be chance (with so many, +4.5 points "
+        "would show)."
     )
 
 

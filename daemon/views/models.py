@@ -66,6 +66,13 @@ class Model:
     decided: Fact | None = None  # the newest
     indexes: dict[str, Fact] = field(default_factory=dict)  # by name: how the newest try to build it ended
 
+    @property
+    def figure(self) -> tuple[str, float] | None:
+        """The target metric and its mean on all that it was judged on; None where it was not."""
+        judged = self.judged or {}
+        told = ((judged.get("metrics") or {}).get("all") or {}).get(judged.get("metric")) or {}
+        return (str(judged["metric"]), float(told["challenger"]["mean"])) if "challenger" in told else None
+
 
 @dataclass
 class Standing:
