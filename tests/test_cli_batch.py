@@ -121,7 +121,7 @@ def test_a_batch_that_repeats_an_earlier_one_says_which(place, capsys):
     """That is why it may have no run."""
     _, first = document(capsys, "show", "1")
     assert "repeats" not in run(capsys, "show", "1")[1]
-    clock, chance = StoppedClock(made_state.NOW), SeededChance(9)
+    clock, chance = StoppedClock(made_state.NOW), SeededChance(1234)
     with open_state(place / "state", read_settings(place / "config.toml", {}), clock, chance) as state:
         state.log.append([own_event(BATCH_FORMED, first | {"batch": 2, "repeats": 1}, made_state.NOW, chance)])
     told = "  repeats   batch 1: the same is new in it, and nothing was said of that since\n"
