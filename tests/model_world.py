@@ -62,14 +62,14 @@ class World:
         self.state.views.catch_up()
         return [outcome.seq for outcome in outcomes]
 
-    def batch(self, number, outputs, workload="support"):
+    def batch(self, number, outputs, workload="support", **more):
         outputs = list(outputs)
         size = len(outputs)
         rows = {"example": outputs, "derived_from": [0] * size, "weight": [1.0] * size, "times_learnt": [0] * size}
         body = {"batch": number, "workload": workload, "plugin": PLUGIN, "night": "2023-11-14", "by": ["new"]}
         body |= {"position": self.state.log.head().seq, "now": NOW, "seed": 1, "stages": [], "held_apart": {}}
         body |= {"fingerprints": {"embeddings": "e" * 8}, "rows": rows | {"hash": ["h"] * size}, "reasons": []}
-        return self.say("batch_formed", **body, hash=f"{number:032x}", figures={"pool": size, "new": size})
+        return self.say("batch_formed", **body, hash=f"{number:032x}", figures={"pool": size, "new": size}, **more)
 
     def run(self, number, batch, workload="support"):
         run = {"run": f"run-{number:04}"}

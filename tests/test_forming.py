@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from daemon.batch_making import BeginsFrom
 from daemon.deriving import as_text
 from daemon.event_kinds import (
     CHALLENGER_PROMOTED,
@@ -159,6 +160,30 @@ def test_a_batch_that_learns_anew_what_an_earlier_one_did_says_so(world):
     place.say({"id": "later", "output_id": ids[example], "score": 61})
     assert place.turn("2026-11-26", asked=True) == Formed(5, "sums")
     assert "repeats" not in place.bodies("batch_formed")[4]
+
+
+def test_what_the_model_has_not_learnt_that_a_run_begins_from_is_new_to_its_batch(world):
+    """An ask may say so of the batch that it wants; it is formed again equal, and the one after it is as ever."""
+    place = world()
+    for _ in range(2):
+        place.rate_learnt(10)
+        place.turn()
+    for model in (1, 2):
+        place.tell(MODEL_SHELVED, {"workload": "sums", "model": model, "run": None, "batch": model, "base": model - 1})
+        place.tell(CHALLENGER_PROMOTED, {"workload": "sums", "model": model, "run": None})
+    place.forming._begins = lambda workload: BeginsFrom({"sums": 1}[workload])
+    assert place.turn("2026-11-26", asked=True) == Formed(3, "sums")
+    place.forming._begins = lambda _: BeginsFrom(None)
+    assert place.turn("2026-11-26", asked=True) == Formed(4, "sums")
+    *_, line, nothing = place.bodies("batch_formed")
+    assert (line["begins_from"], nothing["begins_from"]) == ({"model": 1}, {"model": None})
+    assert sorted(line["rows"]["times_learnt"][:20]) == [0] * 10 + [1] * 10
+    assert nothing["rows"]["times_learnt"][:20] == [0] * 20
+    for number in (3, 4):
+        assert place.forming.rebuild(number).body["hash"] == place.bodies("batch_formed")[number - 1]["hash"]
+    place.rate_learnt(10)
+    assert place.turn("2026-11-27") == Formed(5, "sums")
+    assert "begins_from" not in place.bodies("batch_formed")[4]
 
 
 def test_why_there_is_no_batch_is_told_once_a_night(world):

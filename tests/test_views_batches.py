@@ -111,6 +111,13 @@ def test_what_only_models_have_learnt_that_were_rolled_back_counts_as_not_learnt
     assert np.flatnonzero(view.times_in_batches("sbert")).tolist() == [1, 2, 3]
 
 
+def test_what_a_model_has_learnt_is_counted_along_its_line():
+    """Over its own batch and those of what it began from; a model that is none has learnt nothing."""
+    view = folded(shelved(0, None), *THREE, formed(4, "sbert", [1, 2, 3]))
+    found = [np.flatnonzero(view.times_learnt_by("sbert", model)).tolist() for model in (3, 2, 0, None)]
+    assert found == [[1, 2, 3], [1, 2], [], []]
+
+
 def test_a_batch_that_only_repeats_one_and_has_no_run_is_learnt_no_more_than_that():
     """Nobody plans it; with a run of its own it stands for itself."""
     entries = [shelved(0, None), *THREE, rolled_back(3, 2), formed(4, "sbert", [3, 2], [0, 1], repeats=3)]

@@ -21,7 +21,7 @@ from daemon.views.page import Ints, Page
 FORMED, NOT_FORMED, FAILED, PLANNED = "batch_formed", "batch_not_formed", "stage_failed", "run_planned"
 OF_MODELS = (SHELVED, PROMOTED, TURNED_DOWN, ROLLED_BACK)
 KINDS = (FORMED, NOT_FORMED, FAILED, PLANNED, *OF_MODELS)
-OF_A_BATCH = ("batch", "workload", "night", "by", "position", "hash", "figures", "repeats")
+OF_A_BATCH = ("batch", "workload", "night", "by", "position", "hash", "figures", "repeats", "begins_from")
 OF_A_MODEL = ("workload", "model", "run", "batch", "hash", "base", "from", "to")
 OF_A_REASON = ("workload", "night", "kind", "reason", "triggers")
 OF_A_FAILURE = ("workload", "stage", "reason")
@@ -67,6 +67,12 @@ class Batches:
         """
         lost = self._lost(workload)
         return self._times([seq for seq, one in self._of(workload) if one["batch"] not in lost])
+
+    def times_learnt_by(self, workload: str, model: int | None) -> Ints:
+        """The same over the batches that this model and those that it began from have learnt; of None over none."""
+        standing = self._standing(workload)
+        batches = {standing.models[number].batch for number in standing.line_of(model)}
+        return self._times([seq for seq, one in self._of(workload) if one["batch"] in batches])
 
     def times_in_batches(self, workload: str) -> Ints:
         """The same over all batches, whatever became of their models."""
