@@ -51,7 +51,7 @@ def by_type(
     """
     began, told = clock(), Latencies()
     parts = list(_parts(types))
-    fixed = {who: timed(says, warm, clock)[1] for who, says in models.items()} if parts else {}
+    fixed = {who: timed(says, warm, clock)[1] if parts and len(warm) else 0.0 for who, says in models.items()}
     for name, rows in parts:
         if clock() - began > LONG_SECONDS:
             break

@@ -84,6 +84,13 @@ def test_a_workload_that_can_do_nothing_with_a_part_is_not_measured_on_it():
     assert list(measured(clock, examples_of=only_slow, challenger=clock.model())) == ["type slow"]
 
 
+def test_without_an_example_to_begin_with_nothing_is_taken_off():
+    """The workload may have no use for the first one."""
+    clock = Clock()
+    found = by_type({"challenger": clock.model()}, examples, pool_of(TYPES), TYPES, [], clock)
+    assert found["type slow"]["challenger"] == pytest.approx(OF_ONE["slow"] + OF_A_CALL / 20)
+
+
 @pytest.mark.parametrize("types", [[], [None] * 40, ["rare"] * 19])
 def test_without_a_type_of_enough_examples_nothing_is_measured(types):
     """No call is made for it."""

@@ -95,7 +95,17 @@ def rolled_back(place):
     shutil.rmtree(place / "left")
     live(place, 180, 60, 3)
     explained = verb(place, "gate", "explain", "3")
-    return told(place, said=said, explained=explained)
+    return told(place, said=said, explained=explained, new=new_in_batches(place))
+
+
+def new_in_batches(place):
+    """Of each batch the examples that it learnt anew."""
+    with opened(place, day=900) as world:
+        bodies = [body["rows"] for _, body in world.events("batch_formed")]
+    return [
+        [example for example, times in zip(rows["example"], rows["times_learnt"], strict=True) if not times]
+        for rows in bodies
+    ]
 
 
 def leave_again(model, left):
