@@ -56,10 +56,11 @@ class LineBatch:
         """One line at a time from bytes to entry, while it is warm; what speaks of another event comes second."""
         second: dict[int, Recorded] = {}
         simple, entries, received = self._making.simple, self.entries, self.received
+        surely_fits = max_line_bytes // 4  # characters: none takes more bytes
         for number, line in enumerate(self.lines):
             try:
-                if (length := byte_length(received[number])) > max_line_bytes:
-                    raise NotUsable(f"{length} bytes, expected at most {max_line_bytes} (intake.max_event_bytes)")
+                if len(received[number]) > surely_fits:
+                    _check_length(received[number], max_line_bytes)
                 if not line:
                     continue  # an empty line closes a write that failed before its first byte
                 event = read_line(line)
@@ -162,6 +163,11 @@ class LineBatch:
         for number, earlier in self.repeats_line.items():
             found[number] = found[earlier]._replace(repeat=found[earlier].seq is not None)
         return found
+
+
+def _check_length(line: Line, max_line_bytes: int) -> None:
+    if (length := byte_length(line)) > max_line_bytes:
+        raise NotUsable(f"{length} bytes, expected at most {max_line_bytes} (intake.max_event_bytes)")
 
 
 def _is_repeat(found: Found, said: Sequence[Recorded], content_of: ContentOf, redact: Redact | None) -> bool:

@@ -85,7 +85,8 @@ class CurrentExamples:
         self._views = views
 
     def _examples(self) -> Examples:
-        return next(kept.fold for kept in self._views.kept if isinstance(kept.fold, Examples))
+        found = self._views.loaded_examples
+        return self._views.of(Examples) if found is None else found
 
     def find(self, keys: Ints) -> Ints:
         return self._examples().find(keys)
@@ -163,6 +164,8 @@ class Views:
     def _load(self) -> None:
         saved = self._file.views()
         self.kept = [self._load_view(make(), saved) for make in self._makers]
+        # At hand, since intake asks for each event.
+        self.loaded_examples = next((kept.fold for kept in self.kept if isinstance(kept.fold, Examples)), None)
         self._unsaved = 0
         self._half_folded = False
         self._vocabulary = Vocabulary()
