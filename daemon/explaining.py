@@ -19,6 +19,7 @@ from daemon.model_cards import told_slice as slice_words
 from daemon.model_forgetting import Lineage
 from daemon.model_naming import named
 from daemon.model_telling import ModelTellings
+from daemon.models_outlook import without_verdict
 from daemon.moments import moment_of, short_moment_of
 from daemon.told import Tellings, Told
 from daemon.views.models import PROMOTED, ROLLED_BACK, TURNED_DOWN, Model
@@ -217,7 +218,8 @@ class Explaining:
         for fact in self._models.models.facts(workload):
             if fact["kind"] in (PROMOTED, TURNED_DOWN) and fact["model"] == number:
                 words = fact.get("sentence") or fact.get("reason") or fact.get("failed") or ""
-                yield Step("decision", _verdict(fact), words, dict(fact), tuple(self._clauses(workload, fact)))
+                told = tuple(self._clauses(workload, fact))
+                yield Step("decision", _verdict(fact), without_verdict(words), dict(fact), told)
             elif fact["kind"] == ROLLED_BACK and fact["from"] == number:
                 words = f"to model {fact['to']}" + (f": {fact['reason']}" if fact["reason"] else "")
                 yield Step("decision", f"rolled back {short(moment_of(fact['at']))}", words, dict(fact))

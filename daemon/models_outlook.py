@@ -77,11 +77,16 @@ class ModelsOutlook:
         if decided is None or (decided["kind"] == "challenger_promoted" and decided["model"] == self.champion):
             return None if waiting is None else f"{waiting} waits to be judged"
         words = decided.get("failed") or decided.get("sentence") or decided.get("reason") or ""
-        why = next((words.removeprefix(begin) for begin in SENTENCES if words.startswith(begin)), words).rstrip(".")
+        why = without_verdict(words).rstrip(".")
         if waiting is not None and waiting != decided["model"]:
             return f"{waiting} waits to be judged"
         what = "left for a person to say" if decided.get("verdict") == "by hand" else "turned down"
         return f"{decided['model']} was {what}: {why}"
+
+
+def without_verdict(sentence: str) -> str:
+    """The sentence of a decision where its verdict is said already."""
+    return next((sentence.removeprefix(begin) for begin in SENTENCES if sentence.startswith(begin)), sentence)
 
 
 def models_outlooks(

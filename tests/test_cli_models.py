@@ -98,7 +98,7 @@ def test_a_model_is_shown_with_what_made_it_and_what_was_decided(place, capsys):
     assert "          latency, type sql: 1 ms an example\n" in shown
     assert "          size: 2,100 bytes, before 2,000 bytes\n" in shown
     assert "decided   promoted, 2023-11-14 22:13:" in shown
-    assert "UTC: Promoted: accuracy is 10 points better.\n" in shown
+    assert "UTC: accuracy is 10 points better.\n" in shown
     assert "          holds  better: accuracy +10.0 points, p = 0.001\n" in shown
     told = json.loads(ask(capsys, "show", "2", "--json"))
     assert (told["schema"], told["card"]["decided"]["level"]) == ("adaptd.model/1", 0.01)

@@ -61,7 +61,7 @@ def test_feedback_is_followed_to_the_verdict(place, capsys):
     assert at(4, lines)[0].startswith("promoted 2023-11-14")
     assert at(4, lines)[1].startswith("rolled back 2023-11-14")
     assert at(4, lines)[2] == "model support/2"
-    assert "Promoted: accuracy is 10 points better." in shown
+    assert ": accuracy is 10 points better." in shown
     assert "to model 0: it was worse" in shown
 
 

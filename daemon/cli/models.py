@@ -161,6 +161,7 @@ def _print_model(options: argparse.Namespace, tellings: ModelTellings) -> int:
 
 def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     from daemon.model_cards import costs_of, said_of, short, told_slice, told_value
+    from daemon.models_outlook import without_verdict
 
     yield "model", f"{name_of(told)}, {told.model.state} since {short(card['since'])}"
     yield from (("note", mark) for mark in _marks(told))
@@ -180,7 +181,8 @@ def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if decided:
         by = " by hand" if decided["by"] == "hand" else ""
         verdict = "promoted" if decided["kind"] == "challenger_promoted" else "turned down"
-        yield "decided", f"{verdict}{by}, {short(decided['at'])}: {decided['sentence'] or decided['reason']}"
+        why = without_verdict(decided["sentence"] or decided["reason"] or decided["failed"] or "")
+        yield "decided", f"{verdict}{by}, {short(decided['at'])}: {why}"
         for clause in decided["clauses"]:
             yield "", f"{'holds' if clause['holds'] else 'NOT':<5}  {clause['name']}: {said_of(clause)}"
 
