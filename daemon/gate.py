@@ -143,11 +143,16 @@ def fair_of(case: Case) -> Answers:
     )
 
 
+def _all_of(case: Case) -> Answers:
+    """Everything that was judged beside the golden set; where there is nothing else, that."""
+    return case.judged if len(case.judged) or case.golden is None else case.golden
+
+
 def _clauses(case: Case, policy: Policy, rng: Generator) -> Iterator[Clause]:
     fair = fair_of(case)
     yield _enough(fair, case, policy)
     yield _better(fair, case, rng)
-    shown = case.judged.of(case.judged.fair) if case.judged.fair.any() else case.judged
+    shown = case.judged.of(case.judged.fair) if case.judged.fair.any() else _all_of(case)
     yield from _slices(shown, policy)
     if case.golden is not None and len(case.golden):
         yield _not_worse("golden set", case.golden, policy)
@@ -160,7 +165,7 @@ def _clauses(case: Case, policy: Policy, rng: Generator) -> Iterator[Clause]:
 
 
 def _unusable(case: Case) -> Iterator[str]:
-    if not len(case.judged):
+    if not len(_all_of(case)):
         yield "there was nothing to judge on"
     for name, answers in (("judged", case.judged), ("golden", case.golden)):
         if answers is not None:
@@ -297,7 +302,7 @@ def _verdict(clauses: Sequence[Clause], case: Case, policy: Policy) -> Verdict:
     few = failed == {"enough"} and policy.when_few == "by_hand"
     none_fair = case.ratings == "volunteered" and not case.judged.fair.any()
     unfair = none_fair and "enough" in failed and failed <= {"enough", "better"}
-    return "by hand" if few or (unfair and float(case.judged.gains.mean()) > 0) else "turn down"
+    return "by hand" if few or (unfair and float(_all_of(case).gains.mean()) > 0) else "turn down"
 
 
 def _sentence(verdict: Verdict, clauses: Sequence[Clause], case: Case) -> str:
@@ -343,11 +348,11 @@ def _amount_told(value: float, *, binary: bool) -> str:
 
 def _evidence(case: Case, clauses: Sequence[Clause]) -> dict[str, Any]:
     smallest = next(clause.figures["smallest_gain"] for clause in clauses if clause.name == "better")
-    judged = case.judged
+    judged, told = case.judged, _all_of(case)
     return {
         "metric": case.metric,
-        "champion": float(judged.champion.mean()),
-        "challenger": float(judged.challenger.mean()),
+        "champion": float(told.champion.mean()),
+        "challenger": float(told.challenger.mean()),
         "judged": len(judged),
         "fair": int(np.count_nonzero(judged.fair)),
         "golden": 0 if case.golden is None else len(case.golden),

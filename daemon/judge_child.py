@@ -86,9 +86,11 @@ def _judge(folder: JudgeFolder, start: Start, began: float) -> JudgeResult:
         pool, golden = pool_in(folder, "columns", source), golden_pool(source, spec.golden)
         judged = _Lesson.of(workload, pool, spec)
         frozen = _Lesson.of(workload, golden, spec) if spec.golden else None
-        warm = workload.examples(pool.take(np.arange(min(1, len(pool)))))
+        some = pool if len(pool) else golden
+        warm = workload.examples(some.take(np.arange(min(1, len(some)))))
         said, took = _both(champion, challenger, judged, warm)
-        results = Results(said, None if frozen is None else _both(champion, challenger, frozen, warm)[0])
+        golden_said, took_golden = (None, took) if frozen is None else _both(champion, challenger, frozen, warm)
+        results, took = Results(said, golden_said), took if len(judged.pool) else took_golden
         models = {"challenger": challenger} | ({} if spec.champion is None else {"champion": champion})
         latencies = by_type(models, workload.examples, judged.pool, judged.types, warm)
     metrics = workload.describe().metrics

@@ -130,6 +130,17 @@ def test_the_golden_set_is_fair_evidence():
     assert decide(few, Policy(), rng()).verdict == "by hand"
 
 
+def test_a_golden_set_alone_is_evidence():
+    """A workload whose judge side has nothing that says what is right."""
+    decision = decide(case(answers(0, 0, 0), golden=answers(60, 5, 300), ratings="volunteered"), Policy(), rng())
+    assert decision.verdict == "promote"
+    assert (decision.evidence["judged"], decision.evidence["golden"]) == (0, 300)
+    assert decision.evidence["challenger"] > decision.evidence["champion"]
+    few = case(answers(0, 0, 0), golden=answers(30, 5, 100), ratings="volunteered")
+    assert decide(few, Policy(), rng()).verdict == "by hand"
+    assert clause_of(decide(few, Policy(), rng()), "negative flips").figures["flips"] == 5
+
+
 def test_golden_examples_weigh_as_the_others_do_on_the_mean():
     """Beside examples of which each stands for many."""
     judged = answers(0, 0, 100, weights=np.linspace(1, 9, 100))
