@@ -137,6 +137,7 @@ def test_what_only_a_model_that_was_rolled_back_has_learnt_is_new_again_and_fire
     body = place.bodies("batch_formed")[2]
     assert sorted(body["rows"]["times_learnt"][:30]) == [0] * 20 + [1] * 10
     assert "repeats" not in body
+    place.reopen()  # nothing is in memory any more
     for number in (1, 2, 3):
         assert place.forming.rebuild(number).body["hash"] == place.bodies("batch_formed")[number - 1]["hash"]
 
@@ -179,6 +180,7 @@ def test_what_the_model_has_not_learnt_that_a_run_begins_from_is_new_to_its_batc
     assert (line["begins_from"], nothing["begins_from"]) == ({"model": 1}, {"model": None})
     assert sorted(line["rows"]["times_learnt"][:20]) == [0] * 10 + [1] * 10
     assert nothing["rows"]["times_learnt"][:20] == [0] * 20
+    place.reopen()  # nothing is in memory any more
     for number in (3, 4):
         assert place.forming.rebuild(number).body["hash"] == place.bodies("batch_formed")[number - 1]["hash"]
     place.rate_learnt(10)
