@@ -83,6 +83,7 @@ class Course:
         self.metric: str | None = newest.get("metric")
         self.higher_is_better: bool = newest.get("higher_is_better") is not False
         self.measured = [one for one in self.happened if one.measured and one.metric == self.metric]
+        self._took = dict(_latencies(facts))
 
     def night_of(self, at: int) -> str:
         """The date of the night to which a moment belongs."""
@@ -149,8 +150,9 @@ class Course:
         return self.higher_is_better and all(0 <= figure.mean <= 1 for figure in figures)
 
     def latency(self, part: str = ALL) -> float | None:
-        """Seconds that the model in use takes for an example of that slice, as measured last."""
-        return next((took for one in reversed(self.measured) if (took := one.seconds(part)) is not None), None)
+        """Seconds that the model in use now takes for an example of that slice, as measured last."""
+        in_use = next((one.in_use for one in reversed(self.happened) if one.what != "no run"), None)
+        return None if in_use is None else self._took.get((in_use, part))
 
     def tracker(self) -> PerformanceTracker:
         """Every evaluation of the model in use; its slices are what it calls artifact types."""
@@ -195,6 +197,15 @@ class Course:
 
 def _figures(judged: Fact, who: str) -> dict[str, Figure]:
     return {name: Figure._make([*one[who], one["rows"]]) for name, one in judged["slices"].items()}
+
+
+def _latencies(facts: Sequence[Fact]) -> Iterator[tuple[tuple[Any, str], float]]:
+    """Of each model and slice, as they were measured, the last one last."""
+    for fact in facts:
+        if fact["kind"] == JUDGED:
+            for part, took in {**(fact.get("latencies") or {}), ALL: fact.get("latency") or {}}.items():
+                who = {"champion": fact["champion"], "challenger": fact["model"]}
+                yield from (((who[name], part), seconds) for name, seconds in took.items())
 
 
 def _evaluation(number: int, one: Happened, scale: float) -> Evaluation:

@@ -228,6 +228,9 @@ def test_latency_is_that_of_the_model_in_use():
     assert course_of([first, nights.promoted(0, 1), second, nights.turned_down(1, 2)]).latency() == 0.002
     unknown = nights.judged(1, 2, 1, (0.6, 0.5), latency=None)
     assert course_of([first, nights.promoted(0, 1), unknown, nights.turned_down(1, 2)]).latency() == 0.003
+    assert course_of([first, nights.promoted(0, 1), nights.rolled_back(0, 1, 0)]).latency() == 0.002
+    alone = nights.judged(0, 1, None, (0.5, 0.6), latency={"challenger": 0.004})
+    assert course_of([alone, nights.turned_down(0, 1)]).latency() is None  # nothing is in use
 
 
 def test_each_artifact_type_has_its_own_latency():
