@@ -17,11 +17,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from components.promotion_statistics import lower_bound, mcnemar_mid_p, sign_flip_p, smallest_gain
+from daemon.gate_clauses import Clause, Verdict, cost_words, gain_words, sentence_of
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Ratings = Literal["all", "random", "volunteered"]
-Verdict = Literal["promote", "turn down", "by hand"]
 TYPES_NAMED = 5
 OTHER, NONE_GIVEN = "other", "(none given)"
 FEWEST_IN_A_SLICE = 20  # fewer bound nothing: told, and not tested apart
@@ -92,16 +92,6 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Clause:
-    """One thing that was looked at: whether it holds, and in words with its figures."""
-
-    name: str
-    holds: bool
-    words: str
-    figures: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """Yes, no, or for a person to say; with every clause and one sentence."""
 
@@ -119,7 +109,12 @@ def decide(case: Case, policy: Policy, rng: Generator) -> Decision:
         return Decision("turn down", f"Turned down: {wrong}.", (clause,), {"level": case.level})
     clauses = tuple(_clauses(case, policy, rng))
     verdict = _verdict(clauses, case, policy)
-    return Decision(verdict, _sentence(verdict, clauses, case), clauses, _evidence(case, clauses))
+    return Decision(
+        verdict,
+        sentence_of(verdict, clauses, case.metric, binary=case.judged.binary),
+        clauses,
+        _evidence(case, clauses),
+    )
 
 
 def fair_of(case: Case) -> Answers:
@@ -215,7 +210,7 @@ def _better(fair: Answers, case: Case, rng: Generator) -> Clause:
         "level": case.level,
         "smallest_gain": None if math.isinf(seen) else seen,
     }
-    told = f"{case.metric} {_told(gain, fair)} on {len(gains)} fair examples"
+    told = f"{case.metric} {gain_words(gain, binary=fair.binary)} on {len(gains)} fair examples"
     words = f"{told}, p = {chance:.2g} where {case.level:.2g} is needed"
     return Clause("better", len(gains) > 0 and gain > 0 and chance <= case.level, words, figures)
 
@@ -232,10 +227,6 @@ def _chance_of(fair: Answers, level: float, rng: Generator) -> float:
 
 def _mean(gains: Floats, weights: Floats | None) -> float:
     return float(np.average(gains, weights=weights)) if len(gains) else 0.0
-
-
-def _told(gain: float, answers: Answers) -> str:
-    return f"{100 * gain:+.1f} points" if answers.binary else f"{gain:+.3g}"
 
 
 def _slices(answers: Answers, policy: Policy) -> Iterator[Clause]:
@@ -261,7 +252,7 @@ def _not_worse(name: str, answers: Answers, policy: Policy) -> Clause:
         words = f"{name}: {len(answers)} examples, too few to be looked at apart"
         return Clause(name, holds=True, words=words, figures={"rows": len(answers), "tested": False})
     bound = lower_bound(answers.gains, policy.margin_level, weights=answers.weights)
-    gain, least, limit = (_told(value, answers) for value in (bound.mean, bound.low, -policy.margin))
+    gain, least, limit = (gain_words(value, binary=answers.binary) for value in (bound.mean, bound.low, -policy.margin))
     words = f"{name}: {gain}, at least {least}, on {bound.rows} examples; {limit} is the limit"
     figures = {"rows": bound.rows, "gain": bound.mean, "at_least": bound.low, "limit": -policy.margin, "tested": True}
     return Clause(name, bound.low >= -policy.margin, words, figures)
@@ -281,15 +272,9 @@ def _budgets(case: Case, policy: Policy) -> Iterator[Clause]:
         was, now = pair
         least = QUICK_ENOUGH if name == "latency" else 0.0
         holds = math.isfinite(now) and now <= most * max(least, was)
-        bound = f"{most:g} times that" if was > least else f"{most:g} times {_amount(name, least)}"
-        words = f"{name} {_amount(name, now)}, was {_amount(name, was)}; {bound} is the limit"
+        bound = f"{most:g} times that" if was > least else f"{most:g} times {cost_words(name, least)}"
+        words = f"{name} {cost_words(name, now)}, was {cost_words(name, was)}; {bound} is the limit"
         yield Clause(name, holds, words, {"was": was, "now": now})
-
-
-def _amount(name: str, value: float) -> str:
-    if name == "size":
-        return f"{value:,.0f} bytes"
-    return f"{value:.3g} s an example" if value >= 1.0 else f"{1000 * value:.3g} ms an example"
 
 
 # What is said of it
@@ -303,47 +288,6 @@ def _verdict(clauses: Sequence[Clause], case: Case, policy: Policy) -> Verdict:
     none_fair = case.ratings == "volunteered" and not case.judged.fair.any()
     unfair = none_fair and "enough" in failed and failed <= {"enough", "better"}
     return "by hand" if few or (unfair and float(_all_of(case).gains.mean()) > 0) else "turn down"
-
-
-def _sentence(verdict: Verdict, clauses: Sequence[Clause], case: Case) -> str:
-    if verdict == "promote":
-        better = next(clause.figures for clause in clauses if clause.name == "better")
-        return f"Promoted: {_gain_told(better, case)}, and worse nowhere by more than allowed."
-    first = next(clause for clause in clauses if not clause.holds)
-    if verdict == "by hand":
-        return f"Not promoted by itself: {first.words}. A person may promote it."
-    if first.name == "better":
-        return f"Turned down: {_not_better(first.figures, case)}."
-    if "at_least" in first.figures:
-        return f"Turned down: {_worse(first, case)}."
-    return f"Turned down: {first.words}."
-
-
-def _gain_told(better: Mapping[str, Any], case: Case) -> str:
-    return f"{case.metric} {_told(better['gain'], case.judged)} on {better['rows']} fair examples"
-
-
-def _not_better(better: Mapping[str, Any], case: Case) -> str:
-    """In words without a chance or a level: the clause has those."""
-    told = _gain_told(better, case)
-    if better["gain"] <= 0:
-        return f"not better, {told}"
-    if better["level"] <= 0:
-        return f"{told}, but no more may be promoted by mistake for now"
-    if better["smallest_gain"] is None:
-        return f"{told}, which may be chance"
-    return f"{told}, which may be chance (with so many, {_told(better['smallest_gain'], case.judged)} would show)"
-
-
-def _worse(clause: Clause, case: Case) -> str:
-    figures, binary = clause.figures, case.judged.binary
-    bound, limit = (_amount_told(-figures[name], binary=binary) for name in ("at_least", "limit"))
-    gain = _told(figures["gain"], case.judged)
-    return f"{clause.name} may be worse by {bound}, the limit is {limit}: {gain} on {figures['rows']} examples"
-
-
-def _amount_told(value: float, *, binary: bool) -> str:
-    return f"{100 * value:.1f} points" if binary else f"{value:.3g}"
 
 
 def _evidence(case: Case, clauses: Sequence[Clause]) -> dict[str, Any]:
