@@ -118,6 +118,18 @@ def test_what_a_model_has_learnt_is_counted_along_its_line():
     assert found == [[1, 2, 3], [1, 2], [], []]
 
 
+def test_what_a_cancelled_run_was_to_learn_counts_as_not_learnt():
+    """Whichever came first into the view; the batch's newest run decides."""
+    cancelled = Entry("c", "run_cancelled/1", 3002, 0, body='{"run": "run-0001", "reason": null}')
+    view = folded(formed(1, "sbert", [3, 5]), planned(1, "run-0001"), cancelled)
+    assert not view.times_learnt("sbert").any()
+    saved = Saved()
+    saved.save(view)
+    assert not saved.load(Batches()).times_learnt("sbert").any()
+    again = folded(formed(1, "sbert", [3, 5]), planned(1, "run-0001"), cancelled, planned(1, "run-0002"))
+    assert np.flatnonzero(again.times_learnt("sbert")).tolist() == [3, 5]
+
+
 def test_a_batch_that_only_repeats_one_and_has_no_run_is_learnt_no_more_than_that():
     """Nobody plans it; with a run of its own it stands for itself."""
     entries = [shelved(0, None), *THREE, rolled_back(3, 2), formed(4, "sbert", [3, 2], [0, 1], repeats=3)]

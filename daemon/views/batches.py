@@ -1,7 +1,8 @@
-"""Which batches were formed, why others were not, and what was learnt how often: a fold of eight kinds of event.
+"""Which batches were formed, why others were not, and what was learnt how often: a fold of nine kinds of event.
 
 What a batch's rows and reasons are stays in the log; here is what is listed, and what «new» means to the next batch.
-What only models have learnt that were turned down or rolled back, the champion has not: it is new to the next batch.
+What only models have learnt that were turned down or rolled back, the champion has not, nor what a run was to learn
+that was cancelled: it is new to the next batch.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from daemon.views.folding import Wants, kind_name
 from daemon.views.models import PROMOTED, ROLLED_BACK, SHELVED, TURNED_DOWN, Standing
 from daemon.views.page import Ints, Page
 
-FORMED, NOT_FORMED, FAILED, PLANNED = "batch_formed", "batch_not_formed", "stage_failed", "run_planned"
+FORMED, NOT_FORMED, FAILED = "batch_formed", "batch_not_formed", "stage_failed"
+PLANNED, CANCELLED = "run_planned", "run_cancelled"
 OF_MODELS = (SHELVED, PROMOTED, TURNED_DOWN, ROLLED_BACK)
-KINDS = (FORMED, NOT_FORMED, FAILED, PLANNED, *OF_MODELS)
+KINDS = (FORMED, NOT_FORMED, FAILED, PLANNED, CANCELLED, *OF_MODELS)
 OF_A_BATCH = ("batch", "workload", "night", "by", "position", "hash", "figures", "repeats", "begins_from")
 OF_A_MODEL = ("workload", "model", "run", "batch", "hash", "base", "from", "to")
 OF_A_REASON = ("workload", "night", "kind", "reason", "triggers")
@@ -41,6 +43,7 @@ class Batches:
         self.answers: dict[str, Told] = {}  # by workload: its newest batch_formed or batch_not_formed
         self.failures: dict[str, Told] = {}  # by workload: its newest stage_failed
         self.runs: dict[str, Told] = {}  # by a batch's number: the newest run planned for it
+        self.cancelled: dict[str, Told] = {}  # by run
         self.shelf: dict[str, Told] = {}  # by number in the log: what became of models, in short
         self._changed: set[str] = set()
 
@@ -63,7 +66,8 @@ class Batches:
     def times_learnt(self, workload: str) -> Ints:
         """By an output's number in the log: in how many batches that count as learnt; beyond the end in none.
 
-        Those do not of which every model was turned down, or lost its place by a rollback.
+        Those do not of which every model was turned down, or lost its place by a rollback, or of which the run was
+        cancelled.
         """
         lost = self._lost(workload)
         return self._times([seq for seq, one in self._of(workload) if one["batch"] not in lost])
@@ -87,10 +91,14 @@ class Batches:
             if model.batch is not None:
                 (known if number in kept or model.decided is None else lost).add(model.batch)
         lost -= known
+        lost |= {batch["batch"] for _, batch in self._of(workload) if self._is_cancelled(batch["batch"])} - known
         for _, batch in sorted(self._of(workload)):
             if str(batch["batch"]) not in self.runs and batch.get("repeats") in lost:
                 lost.add(batch["batch"])  # no run is planned for it, as it would leave the same model again
         return lost
+
+    def _is_cancelled(self, batch: int) -> bool:
+        return self.runs.get(str(batch), {}).get("run") in self.cancelled
 
     def _standing(self, workload: str) -> Standing:
         standing = Standing()
@@ -132,6 +140,8 @@ class Batches:
                 self._take_newest(self.failures, "failed", str(body["workload"]), failed)
             elif kind == PLANNED and body.get("batch") is not None:
                 self._take_newest(self.runs, "run", str(body["batch"]), {"seq": seq, "run": body.get("run")})
+            elif kind == CANCELLED:
+                self._take_newest(self.cancelled, "cancelled", str(body.get("run")), told)
             elif kind in OF_MODELS:
                 verdict = (body.get("decision") or {}).get("verdict")
                 of_it = {name: body.get(name) for name in OF_A_MODEL}
@@ -166,7 +176,10 @@ class Batches:
 
     @property
     def _small(self) -> dict[str, dict[str, Told]]:
-        return {"answer": self.answers, "failed": self.failures, "run": self.runs, "shelf": self.shelf}
+        return {"answer": self.answers, "failed": self.failures, "run": self.runs} | {
+            "cancelled": self.cancelled,
+            "shelf": self.shelf,
+        }
 
     def _told(self, key: str) -> Told:
         part, _, name = key.partition("/")
