@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FOLDER, LINK, ADAPTERS = "models", "champion", "adapters"
+MANIFEST = "manifest.json"
+OURS = {MANIFEST, "card.json", "README.md"}  # beside the model's own files
 
 
 class NoModel(AdaptdError):
@@ -29,6 +31,16 @@ class NoModel(AdaptdError):
         super().__init__(
             f"adaptd.model_path({workload!r}): {reason.rstrip('.')}. `adaptd models list` shows the workloads that "
             "have a model, and which is in use."
+        )
+
+
+class ModelDamaged(AdaptdError):
+    """The files of the model in use are not those that were put on the shelf."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(
+            f"{path}: {found}; expected the files that were put there. Nothing of it should be used: roll back with "
+            "`adaptd models rollback`, or restore the folder from a backup."
         )
 
 
@@ -45,14 +57,19 @@ class Champion:
         return f"Champion({told})"
 
 
-def model_path(workload: str, artifact_type: str | None = None, *, strict: bool | None = None) -> str | None:
+def model_path(
+    workload: str, artifact_type: str | None = None, *, strict: bool | None = None, check: bool = False
+) -> str | None:
     """Return the folder of the model to use now; None when there is none, or it cannot be known.
 
-    With an artifact type the folder of its own adapter, where the model has one. `strict` (as in `configure`) raises
-    NoModel, or what is wrong with the configuration, instead of None.
+    With an artifact type the folder of its own adapter, where the model has one. `check` hashes every file first, as
+    one may want before it is loaded: of a damaged model there is no path. `strict` (as in `configure`) raises NoModel,
+    ModelDamaged, or what is wrong with the configuration, instead of None.
     """
     try:
         number, path = _in_use(_shelves(workload), workload)
+        if check:
+            _check(path)
     except Exception as trouble:
         if here.wishes.strict if strict is None else strict:
             raise
@@ -90,6 +107,33 @@ def _in_use(shelves: str, workload: str) -> tuple[int, str]:
     if not os.path.isdir(path):  # the base model of a workload that loads it from elsewhere has no folder
         raise NoModel(workload, f"model {int(target)} is in use and has no folder here")
     return int(target), path
+
+
+def _check(path: str) -> None:
+    """Hash each file again; ModelDamaged names the first that is not as manifest.json has it."""
+    import json
+
+    try:
+        with open(f"{path}/{MANIFEST}", "rb") as file:
+            wanted = dict(json.load(file)["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelDamaged(path, f"{MANIFEST}: {error}") from None
+    found = {os.path.relpath(f"{folder}/{name}", path) for folder, _, names in os.walk(path) for name in names}
+    for name in sorted(wanted.keys() | found - OURS):
+        if name not in wanted:
+            raise ModelDamaged(path, f"{name}, which is not among its files")
+        if name not in found or _hash(f"{path}/{name}") != wanted[name]:
+            raise ModelDamaged(path, f"{name} is {'not as it was written' if name in found else 'gone'}")
+
+
+def _hash(path: str) -> str:
+    from hashlib import blake2b
+
+    hashed = blake2b(digest_size=32)
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            hashed.update(piece)
+    return hashed.hexdigest()
 
 
 def _of_its_own(path: str, artifact_type: str) -> str:

@@ -4,9 +4,10 @@
 
 A year is 365 nights; each night a challenger answers the judge set beside the champion. Nothing is better: how many are
 promoted all the same, beside what was promised, for right-or-wrong and for continuous figures, for one workload and
-for five that share the budget, with a judge set of which every example serves so many nights and is then replaced. The
-peers: «the validation score is higher», and a plain test at 5%. Then: how often a true gain is seen; what volunteered
-corrections alone would promote; and whether a regression in one artifact type is let through.
+for five that share the budget, with a judge set of which every example serves so many nights and is then replaced; and
+on a golden set alone, which stays for the whole year, beside volunteered ratings. The peers: «the validation score is
+higher», and a plain test at 5%. Then: how often a true gain is seen; what volunteered corrections alone would promote;
+and whether a regression in one artifact type is let through.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ NIGHTS = 365
 FLIPS = 0.15  # the share of examples on which two models of one kind differ
 PER_YEAR = 1.0
 SERVES = 20  # nights that a judge example is used for
+REDRAWN = 0.45  # of a golden set's examples a model of the same worth answers so many anew: some FLIPS differ
 TYPES = ("erd", "code", "chat")
 Rng = np.random.Generator
 
@@ -61,6 +63,10 @@ class Champion:
     def renew(self, judge: JudgeSet, rng: Rng) -> None:
         self.answers = np.where(judge.served == 0, self.fresh(judge, rng), self.answers)
 
+    def of_the_same_worth(self, judge: JudgeSet, rng: Rng) -> np.ndarray:
+        """Another model of that kind, on the same examples: where the champion had bad luck, it has less."""
+        return np.where(rng.random(len(self.answers)) < REDRAWN, self.fresh(judge, rng), self.answers)
+
     def challenged(self, gain: float, rng: Rng) -> np.ndarray:
         """Another model that is better by `gain` on the whole: right or wrong differ on FLIPS of the examples."""
         rows = len(self.answers)
@@ -88,6 +94,8 @@ def measure(years: int) -> dict[str, Any]:
         for kind in ("binary", "continuous")
         for workloads in (1, 5)
     }
+    golden = [golden_alone(np.random.default_rng([29, year])) for year in range(years)]
+    nothing_better["golden set alone"] = {"years": years, "gate": mean_told(np.array(golden))}
     return {
         "what": "the gate over simulated years",
         "machine": machine(),
@@ -134,6 +142,29 @@ def one_year(workloads: int, rng: Rng, *, binary: bool) -> tuple[int, int, int]:
             sets[number] = sets[number].after_a_night(rng)
             champion.renew(sets[number], rng)
     return int(found[0]), int(found[1]), int(found[2])
+
+
+def golden_alone(rng: Rng, rows: int = 600) -> int:
+    """False promotions of a year in which the same golden examples are answered every night."""
+    golden, days, levels, promoted = JudgeSet.drawn(rows, rng), list[float](), list[float](), 0
+    champion = Champion(golden, rng, binary=True)
+    for night in range(NIGHTS):
+        level = level_now(PER_YEAR, 1, 1.0, left=left_of(PER_YEAR, days, levels, float(night)))
+        challenger = champion.of_the_same_worth(golden, rng)
+        answered = right_or_wrong(champion.answers, challenger, fair=True)
+        told = right_or_wrong(np.ones(40), np.ones(40), fair=False)
+        case = Case(metric="accuracy", judged=told, golden=answered, level=level, ratings="volunteered")
+        if decide(case, Policy(), rng).verdict == "promote":
+            promoted, champion.answers = promoted + 1, challenger
+        days, levels = [*days, float(night)], [*levels, level]
+    return promoted
+
+
+def right_or_wrong(champion: np.ndarray, challenger: np.ndarray, *, fair: bool) -> Answers:
+    rows = len(champion)
+    return Answers(
+        champion=champion, challenger=challenger, artifact_type=[None] * rows, fair=np.full(rows, fair), binary=True
+    )
 
 
 def peers(champion: np.ndarray, challenger: np.ndarray) -> tuple[bool, bool]:

@@ -7,6 +7,7 @@ writes no event; the memories of stages are kept where the caller says.
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from daemon.pooling import validation_of as validation_pool
 from daemon.stage_line import Failed, Shaped, StageLine
 from daemon.stage_memory import StageMemory
 from daemon.triggers import Decision, decide, new_examples, worth_figures
-from daemon.views.batches import Batches
+from daemon.views.batches import Batches, digest_of
 from daemon.views.examples import Examples
 
 HELD_APART, COPY = "held apart", "a made example whose input is nearly equal to a held-out one"
@@ -114,13 +115,34 @@ def moment_of(standing: Standing, workload: str, number: int, now: int) -> Momen
     return Moment(now, standing.position, seed_of(standing.log.salt, workload, number))
 
 
+class BeginsFrom(NamedTuple):
+    """The model that a batch's run is to begin from, where it is not the champion; None: one that has learnt nothing.
+
+    What that model has not learnt is new to the batch.
+    """
+
+    model: int | None
+
+
+def begins_from(body: Mapping[str, Any]) -> BeginsFrom | None:
+    """As a batch's event says it; None where it is the champion."""
+    return BeginsFrom(**body["begins_from"]) if "begins_from" in body else None
+
+
 def make(
-    standing: Standing, line: Line, now: int, night: str | None, *, asked: bool = False, in_any_case: bool = False
+    standing: Standing,
+    line: Line,
+    now: int,
+    night: str | None,
+    *,
+    asked: bool = False,
+    in_any_case: bool = False,
+    begins: BeginsFrom | None = None,
 ) -> Made:
     """The next batch, where triggers, stages and rows give one. `in_any_case`: also what no trigger fires for."""
     number = standing.batches.next_number()
     moment = moment_of(standing, line.workload, number, now)
-    taken = take(standing, line, moment)
+    taken = take(standing, line, moment, begins)
     decision = _decided(standing, line, _waiting(standing, line, taken.pool), moment, by_hand=asked)
     if isinstance(decision, Failed):
         return Made(line, moment, taken, None, Shaped(taken.pool, [], [decision], refused=True), None, _of(decision))
@@ -128,12 +150,16 @@ def make(
     if why_not is not None and not (in_any_case and len(taken.pool)):
         return Made(line, moment, taken, decision, None, None, why_not)
     shaped, batch = shape(standing, line, taken, moment, number, night, decision.by)
+    if batch is not None and begins is not None:
+        batch = batch._replace(body=batch.body | {"begins_from": begins._asdict()})
     return Made(line, moment, taken, decision, shaped, batch, why_not or (None if batch else _left_none(taken, shaped)))
 
 
-def take(standing: Standing, line: Line, moment: Moment) -> Pooled:
+def take(standing: Standing, line: Line, moment: Moment, begins: BeginsFrom | None = None) -> Pooled:
     """What the workload may learn from at that moment. NotPrepared where that cannot be known yet."""
-    return pool_of(standing.source, line.wanted, standing.batches.times_learnt(line.workload), moment)
+    batches, workload = standing.batches, line.workload
+    times = batches.times_learnt(workload) if begins is None else batches.times_learnt_by(workload, begins.model)
+    return pool_of(standing.source, line.wanted, times, moment)
 
 
 def _waiting(standing: Standing, line: Line, pool: Pool) -> Pool:
@@ -214,7 +240,19 @@ def shape(
         "validation": validation_of(validation, hashes.of_pool(validation), salt),
         "hash": hash_over(salt, row_hashes),
     }
+    repeated = _repeated(standing, line.workload, shaped.pool)
+    body |= {} if repeated is None else {"repeats": repeated}
     return shaped, FormedBatch(number, replace(shaped.pool, reasons=()), validation, body)
+
+
+def _repeated(standing: Standing, workload: str, pool: Pool) -> int | None:
+    """The first batch that learnt the same examples anew, of which nothing was said since: this one is it once more."""
+    anew = pool["example"][(pool["example"] > 0) & (pool["times_learnt"] == 0)]
+    same = [told for told in standing.batches.listed(workload) if told["anew"] == digest_of(anew)]
+    if not len(anew) or not same:
+        return None
+    said = int(standing.newest_of(anew).max())
+    return next((int(told["batch"]) for told in same if said <= told["position"]), None)
 
 
 def _less_copies(shaped: Shaped, source: Source, moment: Moment) -> tuple[Shaped, int]:

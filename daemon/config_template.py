@@ -72,7 +72,7 @@ keep = 10
 [gate]
 # How many models that are no better may become champions in a year, expected, over all workloads together. 0 promotes nothing by itself.
 false_promotions_per_year = 1.0
-# So many fair examples are wanted for a decision; with fewer, `when_few` decides.
+# So many fair examples are wanted for a decision, golden ones among them; with fewer, `when_few` decides.
 judge_wanted = 200
 # "by_hand" shows a person a challenger that wants nothing but more examples.
 when_few = "wait"

@@ -17,7 +17,7 @@ from components.promotion_statistics import left_of, level_now
 from daemon.batches import seed_of
 from daemon.clock_and_chance import seeded_rng
 from daemon.event_kinds import CHALLENGER_PROMOTED, CHALLENGER_TURNED_DOWN, Body, Kind
-from daemon.gate import Answers, Case, Decision, Policy, Ratings, decide
+from daemon.gate import Answers, Case, Decision, Policy, Ratings, decide, fair_of
 from daemon.judge_results import Results
 from daemon.views.models import Model, Standing, Taken
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from daemon.night_settings import GateSettings
 
 DAY = 86_400_000_000  # microseconds
-QUICK_ENOUGH = 0.001  # seconds an example: what is quicker than this is measured too roughly to be compared
 NOBODY = Answers(champion=np.zeros(0), challenger=np.zeros(0), artifact_type=(), fair=np.zeros(0, np.bool_))
 
 
@@ -65,12 +64,14 @@ def case_of(
     if results is None or told is None:
         return Case(metric=metric.name, judged=NOBODY, ratings=ratings, level=level.level, budget_left=level.left)
     latency = _pair(told.get("latency"))
+    by_type = {name: _pair(one) for name, one in (told.get("latencies") or {}).items()}
     return Case(
         metric=metric.name,
         judged=results.judged.answers(metric),
         golden=None if results.golden is None else results.golden.answers(metric),
         ratings=ratings,
-        latency=None if latency is None else (max(QUICK_ENOUGH, latency[0]), max(QUICK_ENOUGH, latency[1])),
+        latency=latency,
+        latencies={name: pair for name, pair in by_type.items() if pair is not None},
         size=_pair(told.get("size")),
         level=level.level,
         budget_left=level.left,
@@ -78,7 +79,10 @@ def case_of(
 
 
 def _pair(told: Mapping[str, float] | None) -> tuple[float, float] | None:
-    return None if told is None else (float(told["champion"]), float(told["challenger"]))
+    """Of champion and challenger; None where there was no champion to measure."""
+    if told is None or "champion" not in told:
+        return None
+    return float(told["champion"]), float(told["challenger"])
 
 
 def decided(case: Case, gate: GateSettings, salt: bytes, workload: str, model: int) -> Decision:
@@ -88,8 +92,7 @@ def decided(case: Case, gate: GateSettings, salt: bytes, workload: str, model: i
 
 def spent(decision: Decision, case: Case, gate: GateSettings) -> float:
     """What the decision took of the budget: nothing where too few fair examples could have promoted nobody."""
-    fair = int(np.count_nonzero(case.judged.fair))
-    return case.level if fair >= gate.judge_wanted and len(decision.clauses) > 1 else 0.0
+    return case.level if len(fair_of(case)) >= gate.judge_wanted and len(decision.clauses) > 1 else 0.0
 
 
 def event_of(workload: str, model: Model, standing: Standing, decision: Decision, level: float) -> tuple[Kind, Body]:

@@ -40,10 +40,17 @@ def told_of_judgings(state: State, tracker: Any) -> Iterator[str]:
             known.add(name)
             found = _scores(state, fact)
             if found is not None:
-                took = (fact.get("latency") or {}).get("challenger")
-                latencies = None if took is None else np.full(len(found[0]), 1000.0 * took)
-                tracker.record_evaluation(name, *found, latencies_ms=latencies)
+                tracker.record_evaluation(name, *found, latencies_ms=_latencies(fact, found[1]))
                 yield f"{name} did {found[0].mean():.1f} of 100 on {len(found[0])} held-out examples"
+
+
+def _latencies(fact: dict[str, Any], types: list[str | None]) -> Any:
+    """Milliseconds that the new model took for each example: of its type, else of all together; None if not known."""
+    took = (fact.get("latency") or {}).get("challenger")
+    if took is None:
+        return None
+    by_type = fact.get("latencies") or {}
+    return np.array([1000.0 * by_type.get(f"type {name}", {}).get("challenger", took) for name in types])
 
 
 def _scores(state: State, fact: dict[str, Any]) -> tuple[Any, Any] | None:

@@ -16,6 +16,7 @@ from components.bounded_choice import RULES
 from components.curriculum_learner import CurriculumLearner
 from components.data_augmenter import DataAugmenter
 from components.hard_negative_miner import HardNegativeMiner
+from components.preference_learner import PreferenceLearner
 from components.reward_calculator_enhanced import EnhancedRewardCalculator
 from daemon.presets import preset_stages
 from daemon.settings import Settings
@@ -61,6 +62,7 @@ PLACES: Mapping[str, Place] = {
     "data_augmenter": Place(
         "augment_examples", DataAugmenter, {"factor": "augmentation_factor", "methods": "methods"}, "augmenter"
     ),
+    "preference_learner": Place(PAIRS, PreferenceLearner, {"near": "near_equal"} | _same("min_margin", "most_pairs")),
     "batch_manager": Place(
         LAST,
         AdaptiveBatchManager,
@@ -138,6 +140,10 @@ BEYOND: Mapping[type, Mapping[str, Callable[[Any], bool]]] = {
         "weights": lambda one: one.weights != ActiveLearner().weights,
         "strategy": lambda one: one.strategy not in RULES,
         "embed": lambda one: one._embed != ActiveLearner()._embed,
+    },
+    PreferenceLearner: {
+        "pairing": lambda one: one.pairing != "all",
+        "validate": lambda one: one.validate is not None,
     },
     HardNegativeMiner: {"hard_share": lambda one: one.hard_share > 0.95},
     DataAugmenter: {

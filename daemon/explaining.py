@@ -19,6 +19,7 @@ from daemon.model_cards import told_slice as slice_words
 from daemon.model_forgetting import Lineage
 from daemon.model_naming import named
 from daemon.model_telling import ModelTellings
+from daemon.models_outlook import without_verdict
 from daemon.moments import moment_of, short_moment_of
 from daemon.told import Tellings, Told
 from daemon.views.models import PROMOTED, ROLLED_BACK, TURNED_DOWN, Model
@@ -122,9 +123,10 @@ class Explaining:
             yield Step("judging", f"{body['workload']}/{body['model']}", words, {"event": event}, below)
 
     def _runs_of(self, batch: int) -> Iterator[Step]:
+        """With the verdicts, and without what those rest on: of a model itself all of that is told."""
         for record in self._runs.by_id.values():
             if record.get("plan", {}).get("batch") == batch:
-                yield self._run_step(record, tuple(self._models_of(record["run"])))
+                yield self._run_step(record, tuple(map(_in_short, self._models_of(record["run"]))))
 
     def _models_of(self, run: str) -> Iterator[Step]:
         for workload, standing in self._models.standings.items():
@@ -216,10 +218,14 @@ class Explaining:
         for fact in self._models.models.facts(workload):
             if fact["kind"] in (PROMOTED, TURNED_DOWN) and fact["model"] == number:
                 words = fact.get("sentence") or fact.get("reason") or fact.get("failed") or ""
-                yield Step("decision", _verdict(fact), words, dict(fact), tuple(self._clauses(workload, fact)))
+                told = tuple(self._clauses(workload, fact))
+                yield Step("decision", _verdict(fact), without_verdict(words), dict(fact), told)
             elif fact["kind"] == ROLLED_BACK and fact["from"] == number:
                 words = f"to model {fact['to']}" + (f": {fact['reason']}" if fact["reason"] else "")
                 yield Step("decision", f"rolled back {short(moment_of(fact['at']))}", words, dict(fact))
+            elif fact["kind"] == ROLLED_BACK and fact["to"] == number:
+                words = f"back from model {fact['from']}" + (f": {fact['reason']}" if fact["reason"] else "")
+                yield Step("decision", f"in use again {short(moment_of(fact['at']))}", words, dict(fact))
 
     def _clauses(self, workload: str, fact: dict[str, Any]) -> Iterator[Step]:
         standing = self._models.models.standing(workload)

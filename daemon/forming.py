@@ -7,11 +7,12 @@ and last is the event: a daemon that is killed after it finds the batch in the l
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from daemon.batch_making import Line, Made, NotYet, Standing, make
+from daemon.batch_making import BeginsFrom, Line, Made, NotYet, Standing, make
 from daemon.batches import FormedBatch
 from daemon.clock_and_chance import MICROSECONDS, Chance
 from daemon.event_kinds import BATCH_FORMED, BATCH_NOT_FORMED, STAGE_FAILED, Body, own_event
@@ -68,8 +69,16 @@ class Forming:
     """Forms the batches of all workloads: `daemon.night_parts.Forms`."""
 
     def __init__(
-        self, log: EventLog, views: Folds, stands: Stands, settings: Settings, beside: Path, chance: Chance
+        self,
+        log: EventLog,
+        views: Folds,
+        stands: Stands,
+        settings: Settings,
+        beside: Path,
+        chance: Chance,
+        begins: Callable[[str], BeginsFrom | None] = lambda _: None,
     ) -> None:
+        self._begins = begins  # the model that an ask wants a workload's next run to begin from
         self._log = log
         self._views = views
         self._stands = stands
@@ -106,7 +115,8 @@ class Forming:
 
     def _made(self, standing: Standing, workload: str, now: int, date: str | None, *, asked: bool) -> Made | NotYet:
         try:
-            return make(standing, self._line(workload), now, date, asked=asked)
+            begins = self._begins(workload) if asked else None
+            return make(standing, self._line(workload), now, date, asked=asked, begins=begins)
         except (PluginRejected, BadSettings) as error:
             return NotYet("plugin", str(error).replace("\n", "; "))
         except NotPrepared as error:

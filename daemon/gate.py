@@ -17,14 +17,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from components.promotion_statistics import lower_bound, mcnemar_mid_p, sign_flip_p, smallest_gain
+from daemon.gate_clauses import Clause, Verdict, cost_words, gain_words, sentence_of
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Ratings = Literal["all", "random", "volunteered"]
-Verdict = Literal["promote", "turn down", "by hand"]
+TYPES_NAMED = 5
 OTHER, NONE_GIVEN = "other", "(none given)"
 FEWEST_IN_A_SLICE = 20  # fewer bound nothing: told, and not tested apart
 EVERY_DRAW, MOST_DRAWS = 20_000, 1_000_000
+QUICK_ENOUGH = 0.001  # seconds an example: what is quicker is measured too roughly to be compared
 DRAWS_PER_LEVEL = 20  # of random signs, so that the smallest chance that they can show is well below the level
 
 
@@ -83,19 +85,10 @@ class Case:
     ratings: Ratings = "volunteered"
     sources: Sequence[str] | None = None  # of each judged example, who said what is right: told, and decides nothing
     latency: tuple[float, float] | None = None  # champion's and challenger's, in seconds an example
+    latencies: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # by type: told, decides nothing
     size: tuple[float, float] | None = None  # in bytes
     level: float = 0.0
     budget_left: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """One thing that was looked at: whether it holds, and in words with its figures."""
-
-    name: str
-    holds: bool
-    words: str
-    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +109,45 @@ def decide(case: Case, policy: Policy, rng: Generator) -> Decision:
         return Decision("turn down", f"Turned down: {wrong}.", (clause,), {"level": case.level})
     clauses = tuple(_clauses(case, policy, rng))
     verdict = _verdict(clauses, case, policy)
-    return Decision(verdict, _sentence(verdict, clauses, case), clauses, _evidence(case))
+    return Decision(
+        verdict,
+        sentence_of(verdict, clauses, case.metric, binary=case.judged.binary),
+        clauses,
+        _evidence(case, clauses),
+    )
+
+
+def fair_of(case: Case) -> Answers:
+    """What superiority may be claimed on: the fair ones of what is judged, and the golden set.
+
+    Where answers weigh by their propensity, a golden one weighs as they do on the mean.
+    """
+    judged, golden = case.judged.of(case.judged.fair), case.golden
+    if golden is None or not len(golden):
+        return judged
+    weights = None
+    if judged.weights is not None and len(judged):
+        weights = np.append(judged.weights, np.full(len(golden), judged.weights.mean()))
+    return Answers(
+        champion=np.append(judged.champion, golden.champion),
+        challenger=np.append(judged.challenger, golden.challenger),
+        artifact_type=[*judged.artifact_type, *golden.artifact_type],
+        fair=np.ones(len(judged) + len(golden), np.bool_),
+        weights=weights,
+        binary=case.judged.binary,
+    )
+
+
+def _all_of(case: Case) -> Answers:
+    """Everything that was judged beside the golden set; where there is nothing else, that."""
+    return case.judged if len(case.judged) or case.golden is None else case.golden
 
 
 def _clauses(case: Case, policy: Policy, rng: Generator) -> Iterator[Clause]:
-    yield _enough(case, policy)
-    yield _better(case, rng)
-    shown = case.judged.of(case.judged.fair) if case.judged.fair.any() else case.judged
+    fair = fair_of(case)
+    yield _enough(fair, case, policy)
+    yield _better(fair, case, rng)
+    shown = case.judged.of(case.judged.fair) if case.judged.fair.any() else _all_of(case)
     yield from _slices(shown, policy)
     if case.golden is not None and len(case.golden):
         yield _not_worse("golden set", case.golden, policy)
@@ -135,7 +160,7 @@ def _clauses(case: Case, policy: Policy, rng: Generator) -> Iterator[Clause]:
 
 
 def _unusable(case: Case) -> Iterator[str]:
-    if not len(case.judged):
+    if not len(_all_of(case)):
         yield "there was nothing to judge on"
     for name, answers in (("judged", case.judged), ("golden", case.golden)):
         if answers is not None:
@@ -163,15 +188,16 @@ def _misfits(name: str, answers: Answers) -> Iterator[str]:
 # The clauses
 
 
-def _enough(case: Case, policy: Policy) -> Clause:
-    fair = int(np.count_nonzero(case.judged.fair))
-    words = f"{fair} fair examples of the {policy.judge_wanted} that are wanted"
-    return Clause("enough", fair >= policy.judge_wanted, words, {"fair": fair, "wanted": policy.judge_wanted})
+def _enough(fair: Answers, case: Case, policy: Policy) -> Clause:
+    golden = 0 if case.golden is None else len(case.golden)
+    of_them = f", {golden} of them golden," if golden else ""
+    words = f"{len(fair)} fair examples{of_them} of the {policy.judge_wanted} that are wanted"
+    figures = {"fair": len(fair), "golden": golden, "wanted": policy.judge_wanted}
+    return Clause("enough", len(fair) >= policy.judge_wanted, words, figures)
 
 
-def _better(case: Case, rng: Generator) -> Clause:
+def _better(fair: Answers, case: Case, rng: Generator) -> Clause:
     """Superiority on the target metric, on fair evidence alone."""
-    fair = case.judged.of(case.judged.fair)
     gains, chance = fair.gains, _chance_of(fair, case.level, rng)
     gain = _mean(gains, fair.weights)
     seen = smallest_gain(len(gains), float(gains.std()) if len(gains) else 0.0, case.level)
@@ -184,7 +210,7 @@ def _better(case: Case, rng: Generator) -> Clause:
         "level": case.level,
         "smallest_gain": None if math.isinf(seen) else seen,
     }
-    told = f"{case.metric} {_told(gain, fair)} on {len(gains)} fair examples"
+    told = f"{case.metric} {gain_words(gain, binary=fair.binary)} on {len(gains)} fair examples"
     words = f"{told}, p = {chance:.2g} where {case.level:.2g} is needed"
     return Clause("better", len(gains) > 0 and gain > 0 and chance <= case.level, words, figures)
 
@@ -203,21 +229,22 @@ def _mean(gains: Floats, weights: Floats | None) -> float:
     return float(np.average(gains, weights=weights)) if len(gains) else 0.0
 
 
-def _told(gain: float, answers: Answers) -> str:
-    return f"{100 * gain:+.1f} points" if answers.binary else f"{gain:+.3g}"
-
-
 def _slices(answers: Answers, policy: Policy) -> Iterator[Clause]:
-    """Not worse on any artifact type; those with few examples are taken together."""
+    """Not worse on any artifact type; those with few examples are taken together, and it is said which they are."""
     names = np.array([NONE_GIVEN if name is None else name for name in answers.artifact_type], dtype=np.str_)
     counted, sizes = np.unique(names, return_counts=True)
     small = counted[sizes < policy.slice_min]
     for name in counted[sizes >= policy.slice_min].tolist():
         yield _not_worse(f"type {name}", answers.of(names == name), policy)
     pooled = np.isin(names, small)
-    if pooled.any():
-        name = f"{OTHER} ({len(small)} types)" if len(small) > 1 else f"type {small[0]}"
-        yield _not_worse(name, answers.of(pooled), policy)
+    if len(small) == 1:
+        yield _not_worse(f"type {small[0]}", answers.of(pooled), policy)
+    elif len(small):
+        clause = _not_worse(f"{OTHER} ({len(small)} types)", answers.of(pooled), policy)
+        told = [str(name) for name in small[np.argsort(-sizes[sizes < policy.slice_min], kind="stable")]]
+        which = ", ".join(told[:TYPES_NAMED]) + (", …" if len(told) > TYPES_NAMED else "")
+        words = f"{clause.words}; types of under {policy.slice_min} examples each: {which}"
+        yield replace(clause, words=words, figures={**clause.figures, "types": told})
 
 
 def _not_worse(name: str, answers: Answers, policy: Policy) -> Clause:
@@ -225,7 +252,7 @@ def _not_worse(name: str, answers: Answers, policy: Policy) -> Clause:
         words = f"{name}: {len(answers)} examples, too few to be looked at apart"
         return Clause(name, holds=True, words=words, figures={"rows": len(answers), "tested": False})
     bound = lower_bound(answers.gains, policy.margin_level, weights=answers.weights)
-    gain, least, limit = (_told(value, answers) for value in (bound.mean, bound.low, -policy.margin))
+    gain, least, limit = (gain_words(value, binary=answers.binary) for value in (bound.mean, bound.low, -policy.margin))
     words = f"{name}: {gain}, at least {least}, on {bound.rows} examples; {limit} is the limit"
     figures = {"rows": bound.rows, "gain": bound.mean, "at_least": bound.low, "limit": -policy.margin, "tested": True}
     return Clause(name, bound.low >= -policy.margin, words, figures)
@@ -243,15 +270,11 @@ def _budgets(case: Case, policy: Policy) -> Iterator[Clause]:
         if pair is None:
             continue
         was, now = pair
-        holds = math.isfinite(now) and now <= most * was
-        words = f"{name} {_amount(name, now)}, was {_amount(name, was)}; {most:g} times that is the limit"
+        least = QUICK_ENOUGH if name == "latency" else 0.0
+        holds = math.isfinite(now) and now <= most * max(least, was)
+        bound = f"{most:g} times that" if was > least else f"{most:g} times {cost_words(name, least)}"
+        words = f"{name} {cost_words(name, now)}, was {cost_words(name, was)}; {bound} is the limit"
         yield Clause(name, holds, words, {"was": was, "now": now})
-
-
-def _amount(name: str, value: float) -> str:
-    if name == "size":
-        return f"{value:,.0f} bytes"
-    return f"{value:.3g} s an example" if value >= 1.0 else f"{1000 * value:.3g} ms an example"
 
 
 # What is said of it
@@ -262,33 +285,26 @@ def _verdict(clauses: Sequence[Clause], case: Case, policy: Policy) -> Verdict:
     if not failed:
         return "promote"
     few = failed == {"enough"} and policy.when_few == "by_hand"
-    unfair = case.ratings == "volunteered" and not case.judged.fair.any() and failed <= {"enough", "better"}
-    return "by hand" if few or (unfair and float(case.judged.gains.mean()) > 0) else "turn down"
+    none_fair = case.ratings == "volunteered" and not case.judged.fair.any()
+    unfair = none_fair and "enough" in failed and failed <= {"enough", "better"}
+    return "by hand" if few or (unfair and float(_all_of(case).gains.mean()) > 0) else "turn down"
 
 
-def _sentence(verdict: Verdict, clauses: Sequence[Clause], case: Case) -> str:
-    if verdict == "promote":
-        figures = next(clause.figures for clause in clauses if clause.name == "better")
-        gain = _told(figures["gain"], case.judged)
-        told = f"{case.metric} {gain} on {figures['rows']} fair examples"
-        return f"Promoted: {told}, and worse nowhere by more than allowed."
-    first = next(clause for clause in clauses if not clause.holds)
-    if verdict == "by hand":
-        return f"Not promoted by itself: {first.words}. A person may promote it."
-    return f"Turned down: {first.words}."
-
-
-def _evidence(case: Case) -> dict[str, Any]:
-    judged = case.judged
+def _evidence(case: Case, clauses: Sequence[Clause]) -> dict[str, Any]:
+    smallest = next(clause.figures["smallest_gain"] for clause in clauses if clause.name == "better")
+    judged, told = case.judged, _all_of(case)
     return {
         "metric": case.metric,
-        "champion": float(judged.champion.mean()),
-        "challenger": float(judged.challenger.mean()),
+        "champion": float(told.champion.mean()),
+        "challenger": float(told.challenger.mean()),
         "judged": len(judged),
         "fair": int(np.count_nonzero(judged.fair)),
         "golden": 0 if case.golden is None else len(case.golden),
+        "smallest_gain": smallest,
+        "binary": judged.binary,
         "ratings": case.ratings,
         "sources": _mix(case),
+        "latencies": {name: {"was": was, "now": now} for name, (was, now) in case.latencies.items()},
         "level": case.level,
         "budget_left": case.budget_left,
     }

@@ -15,6 +15,7 @@ from adaptd.plugin.moment import Moment
 from daemon.deciding import DAY, Level, level_of
 from daemon.event_kinds import current
 from daemon.event_reading import EventReader
+from daemon.golden_keeping import golden_of
 from daemon.judge_planning import coming_of, described
 from daemon.model_naming import Standings, named
 from daemon.pool_sources import Sources
@@ -22,6 +23,7 @@ from daemon.pooling import Wanted, judged_of
 from daemon.sealing import Sealing
 from daemon.telling import Tell, silent
 from daemon.views.examples import Examples
+from daemon.views.golden import Golden
 from daemon.views.models import ROLLED_BACK, Model, Models, Standing
 from daemon.views.reading import at_head
 from daemon.views.runs import Runs
@@ -83,6 +85,12 @@ class Fair(NamedTuple):
     wanted: int
     level: float
     unreadable: str | None = None
+    golden: int = 0  # of the frozen set that it is judged on
+
+    @property
+    def evidence(self) -> int:
+        """What superiority could be claimed on."""
+        return self.fair + self.golden
 
 
 class Shown(NamedTuple):
@@ -100,7 +108,7 @@ class GateTellings:
 
     def __init__(self, reader: EventReader, sealing: Sealing, state_dir: Path, tell: Tell = silent) -> None:
         self._reader, self._sealing, self._state_dir = reader, sealing, state_dir
-        self._views = at_head(reader.log, state_dir / "views.db", (Models, Runs, Examples), tell)
+        self._views = at_head(reader.log, state_dir / "views.db", (Models, Runs, Examples, Golden), tell)
 
     @property
     def _models(self) -> Models:
@@ -174,8 +182,14 @@ class GateTellings:
             return Fair(name, workload.ratings, 0, 0, wanted, level.level, str(error).partition("\n")[0])
         needs = Wanted(workload.artifact_types, tuple(said.needs))
         judged = judged_of(sources(examples), needs, Moment(now, 0, 0), coming_of(workload))
-        fair = int(np.count_nonzero(judged.fair))
-        return Fair(name, workload.ratings, len(judged.pool), fair, wanted, level.level)
+        fair, golden = int(np.count_nonzero(judged.fair)), self._golden(name, workload.artifact_types)
+        return Fair(name, workload.ratings, len(judged.pool), fair, wanted, level.level, golden=golden)
+
+    def _golden(self, workload: str, artifact_types: tuple[str, ...]) -> int:
+        view = self._views[3]
+        assert isinstance(view, Golden)
+        found = golden_of(view, workload, artifact_types, np.array(self._sealing.destroyed(), np.int64))
+        return 0 if found is None else len(found[1])
 
 
 def _compared_with(model: Model, standing: Standing, body: Mapping[str, Any] | None) -> int | None:

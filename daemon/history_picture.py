@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.charts import COLOURS, FAINT, HEIGHT, PAPER, dates_along, heading, names_at_ends, picture
+from components.charts import COLOURS, FAINT, HEIGHT, dates_along, heading, names_at_ends, picture
 
 if TYPE_CHECKING:
     from daemon.history_telling import HistoryTold
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 IN_USE, OTHER = COLOURS[0], COLOURS[1]
 NAME_SHARE = 0.09  # of the width: what a model's name takes
+FAILED = "run failed"
 FEW = 40  # things that happened: their marks are large, and promotions say the model's number
 
 
@@ -34,7 +35,7 @@ def _draw_one(panel: Any, told: HistoryTold) -> None:
     heading(
         panel,
         f"{told.workload}: {told.course.metric or 'nothing judged yet'}{part}, night by night",
-        "The model in use, on that night's held-out examples, with its 95% interval. Hollow: one that was turned down.",
+        "The model in use, on that night's held-out examples, with its 95% interval. Hollow: turned down.",
     )
     placed = list(_placed(told.shown))
     figures = [(x, one, figure) for x, one in placed if (figure := told.figure(one)) is not None and one.tells]
@@ -47,6 +48,7 @@ def _draw_one(panel: Any, told: HistoryTold) -> None:
     _draw_others(panel, [(x, figure.mean) for x, figure in others if figure is not None], few=few)
     if few:
         _draw_names(panel, figures)
+        _draw_failures(panel, [x for x, one in placed if one.what == FAILED], figures[-1][0] - figures[0][0])
     days = [date.fromisoformat(one.night) for _, one in placed]
     dates_along(panel, min(days), max(days))
     _, newest, figure = figures[-1]
@@ -77,8 +79,8 @@ def _draw_line(panel: Any, figures: Sequence[tuple[datetime, Happened, Any]], *,
 
 
 def _draw_others(panel: Any, points: Sequence[tuple[datetime, float]], *, few: bool) -> None:
-    style = {"edgecolors": OTHER, "facecolors": PAPER, "linewidths": 1.4, "marker": "s", "s": 26 if few else 10}
-    panel.scatter([x for x, _ in points], [mean for _, mean in points], zorder=2.5, **style)
+    style = {"edgecolors": OTHER, "facecolors": "none", "linewidths": 1.4, "marker": "s", "s": 70 if few else 16}
+    panel.scatter([x for x, _ in points], [mean for _, mean in points], zorder=3.5, **style)  # around an equal one
 
 
 def _draw_names(panel: Any, figures: Sequence[tuple[datetime, Happened, Any]]) -> None:
@@ -94,6 +96,16 @@ def _draw_names(panel: Any, figures: Sequence[tuple[datetime, Happened, Any]]) -
         elif one.what == "rolled back":
             panel.vlines(x, low, figure.mean, color=FAINT, linewidth=0.8, linestyle=":", zorder=1)
             _name(panel, f"back to {one.in_use}", (x, low), (4, 4), "left")
+
+
+def _draw_failures(panel: Any, nights: Sequence[datetime], span: timedelta) -> None:
+    """At the bottom, where there is room: in place of a mark."""
+    low, _ = panel.get_ylim()
+    free = nights[0] if nights else None
+    for x in nights:
+        if free is not None and x >= free:
+            _name(panel, FAILED, (x, low), (0, 4), "center")
+            free = x + span * NAME_SHARE
 
 
 def _name(panel: Any, words: str, at: tuple[datetime, float], moved: tuple[int, int], side: str) -> None:

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,7 @@ from adaptd.plugin.pool import FEEDBACK, Pool, Rows, Text
 from adaptd.plugin.workload import Judged
 from daemon.judge_folder import FAIR, FAIR_WEIGHT, JudgeFolder, JudgeResult, JudgeSpec
 from daemon.judge_results import Answered, Results
+from daemon.judge_timing import Says, by_type, timed
 from daemon.model_shelf import OURS, Shelf
 from daemon.run_child import (
     FAILED,
@@ -42,10 +43,6 @@ from daemon.texts import TextSource
 
 if TYPE_CHECKING:
     from adaptd.plugin.workload import Workload
-
-PASSES = 3  # the quickest counts: whatever else the machine did is no property of a model
-LONG_SECONDS = 10.0  # a pass that takes so long is not done again
-Says = Callable[[Any], Judged]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,9 +86,13 @@ def _judge(folder: JudgeFolder, start: Start, began: float) -> JudgeResult:
         pool, golden = pool_in(folder, "columns", source), golden_pool(source, spec.golden)
         judged = _Lesson.of(workload, pool, spec)
         frozen = _Lesson.of(workload, golden, spec) if spec.golden else None
-        warm = workload.examples(pool.take(np.arange(min(1, len(pool)))))
+        some = pool if len(pool) else golden
+        warm = workload.examples(some.take(np.arange(min(1, len(some)))))
         said, took = _both(champion, challenger, judged, warm)
-        results = Results(said, None if frozen is None else _both(champion, challenger, frozen, warm)[0])
+        golden_said, took_golden = (None, took) if frozen is None else _both(champion, challenger, frozen, warm)
+        results, took = Results(said, golden_said), took if len(judged.pool) else took_golden
+        models = {"challenger": challenger} | ({} if spec.champion is None else {"champion": champion})
+        latencies = by_type(models, workload.examples, judged.pool, judged.types, warm)
     metrics = workload.describe().metrics
     return JudgeResult(
         start=start.start,
@@ -102,7 +103,8 @@ def _judge(folder: JudgeFolder, start: Start, began: float) -> JudgeResult:
         success=results.success(metrics[0]),
         results=results.write(folder.results),
         metrics=results.figures(metrics),
-        latency=None if spec.champion is None else took,
+        latency={who: took[who] for who in models},
+        latencies=latencies,
         size=None if spec.champion is None else _sizes(state_dir, spec),
         seconds=round(time.monotonic() - began, 3),
     )
@@ -157,6 +159,12 @@ class _Lesson(NamedTuple):
         rows = _rows_of(dataset, pool, spec)
         return cls(dataset, pool.take(rows), tuple(metric.name for metric in workload.describe().metrics))
 
+    @property
+    def types(self) -> list[str | None]:
+        """Of each row."""
+        names = self.pool.names.get("artifact_type", ())
+        return [names[place] if place < len(names) else None for place in self.pool["artifact_type"].tolist()]
+
 
 def _rows_of(dataset: Any, pool: Pool, spec: JudgeSpec) -> Rows:
     """Which rows of the pool a dataset has, in its order; Refused where that cannot be known."""
@@ -183,7 +191,7 @@ def _both(champion: Says, challenger: Says, lesson: _Lesson, warm: Any) -> tuple
     rows, columns = len(lesson.pool), lesson.pool.columns
     return Answered(
         examples=lesson.pool["example"],
-        artifact_type=_types_of(lesson.pool),
+        artifact_type=lesson.types,
         fair=columns.get(FAIR, np.ones(rows, np.bool_)).astype(np.bool_),
         weights=columns.get(FAIR_WEIGHT, np.ones(rows)).astype(np.float64),
         champion=told["champion"],
@@ -194,16 +202,8 @@ def _both(champion: Says, challenger: Says, lesson: _Lesson, warm: Any) -> tuple
 def _answers(who: str, says: Says, lesson: _Lesson) -> tuple[dict[str, NDArray[np.float64]], float]:
     if not len(lesson.pool):
         return {name: np.zeros(0) for name in lesson.metrics}, 0.0
-    judged, quickest = _timed(says, lesson.dataset)
-    for _ in range(PASSES - 1 if quickest <= LONG_SECONDS else 0):
-        quickest = min(quickest, _timed(says, lesson.dataset)[1])
-    return {name: _checked(who, name, judged, len(lesson.pool)) for name in lesson.metrics}, quickest / len(lesson.pool)
-
-
-def _timed(says: Says, dataset: Any) -> tuple[Judged, float]:
-    began = time.monotonic()
-    judged = says(dataset)
-    return judged, time.monotonic() - began
+    judged, took = timed(says, lesson.dataset)
+    return {name: _checked(who, name, judged, len(lesson.pool)) for name in lesson.metrics}, took / len(lesson.pool)
 
 
 def _checked(who: str, name: str, judged: Judged, rows: int) -> NDArray[np.float64]:
@@ -212,11 +212,6 @@ def _checked(who: str, name: str, judged: Judged, rows: int) -> NDArray[np.float
         found = f"{len(np.atleast_1d(values))} figures" if values.shape != (rows,) else "one that is no finite number"
         raise Refused(f"the {who}'s {name!r}: {found}, expected a finite number for each of {rows} examples")
     return values
-
-
-def _types_of(pool: Pool) -> list[str | None]:
-    names = pool.names.get("artifact_type", ())
-    return [names[place] if place < len(names) else None for place in pool["artifact_type"].tolist()]
 
 
 def golden_pool(source: TextSource, seqs: Sequence[int]) -> Pool:

@@ -118,7 +118,7 @@ class Results(NamedTuple):
         return {name: _success(rows, metric.name) for name, rows in self._slices() if len(rows)}
 
     def _slices(self) -> Iterator[tuple[str, Answered]]:
-        yield ALL, self.judged
+        yield ALL, self.golden if self.golden is not None and not len(self.judged) else self.judged
         for name in sorted({name for name in self.judged.artifact_type if name}):
             yield f"type {name}", _of_type(self.judged, name)
         if self.golden is not None:

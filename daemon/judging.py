@@ -233,7 +233,8 @@ class Judging:
         body = {"workload": workload, "model": model.number, "champion": spec.champion, "run": model.run}
         body |= {"outputs": result.outputs, "golden": spec.golden_version, "results": result.results}
         body |= {"metric": result.metric, "higher_is_better": result.higher_is_better, "success": result.success}
-        body |= {"metrics": result.metrics, "latency": result.latency, "size": result.size, "seconds": result.seconds}
+        body |= {"metrics": result.metrics, "latency": result.latency, "latencies": result.latencies}
+        body |= {"size": result.size, "seconds": result.seconds}
         self._append(CHALLENGER_JUDGED, body, now)
         return f"{workload}: model {model.number} is judged on {len(result.outputs)} examples"
 

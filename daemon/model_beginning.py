@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from daemon.batch_making import BeginsFrom, begins_from
 from daemon.event_log import EventLog
 from daemon.model_cards import body_of
 from daemon.model_forgetting import Lineage
@@ -21,25 +22,25 @@ WITHOUT = "without_forgotten"
 
 
 class Beginning:
-    """Asked for each batch that is planned."""
+    """Asked before a batch is formed by hand, and for each that is planned."""
 
     def __init__(self, log: EventLog, views: Folds, shelves: Shelves) -> None:
         self._log, self._views, self._shelves = log, views, shelves
 
     def __call__(self, batch: Mapping[str, Any]) -> Path | None:
         """The folder to begin from; None for the base model of config.toml."""
-        workload = str(batch["workload"])
-        standing = self._shelves.view.standing(workload)
-        number = self._untouched(workload) if self._is_without(batch) else standing.champion
+        workload, begins = str(batch["workload"]), begins_from(batch)
+        number = self._shelves.view.standing(workload).champion if begins is None else begins.model
         return None if number is None else self._shelves.of(workload).path(number)
 
-    def _is_without(self, batch: Mapping[str, Any]) -> bool:
-        """Whether it is the first batch after an ask that says so."""
-        asked = self._views.of(NightBook).asked_at(str(batch["workload"]))
-        if asked is None or asked > batch["seq"] or not body_of(self._log, asked).get(WITHOUT):
-            return False
-        others = self._views.of(Batches).listed(str(batch["workload"]))
-        return not any(asked < other["seq"] < batch["seq"] for other in others)
+    def asked(self, workload: str) -> BeginsFrom | None:
+        """For the first batch after an ask that says so."""
+        asked = self._views.of(NightBook).asked_at(workload)
+        if asked is None or not body_of(self._log, asked).get(WITHOUT):
+            return None
+        if any(asked < batch["seq"] for batch in self._views.of(Batches).listed(workload)):
+            return None
+        return BeginsFrom(self._untouched(workload))
 
     def _untouched(self, workload: str) -> int | None:
         """The newest that is or was champion, is there, and learnt from nobody who was forgotten."""

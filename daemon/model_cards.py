@@ -7,7 +7,7 @@ in it: numbers, hashes, and our own words.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +79,7 @@ def _learnt(source: Source, model: Model) -> Card | None:
 
 
 def _judged(model: Model) -> Card | None:
-    names = ("champion", "golden", "results", "metrics", "latency", "size")
+    names = ("champion", "golden", "results", "metrics", "latency", "latencies", "size")
     if model.judged is None:
         return None
     return {name: model.judged.get(name) for name in names} | {"metrics": model.judged.get("metrics") or {}}
@@ -173,8 +173,30 @@ def _how_judged(judged: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
         return []
     against = "nothing" if judged["champion"] is None else f"model {judged['champion']}"
     facts = [("against", against), *((str(name), told_slice(value)) for name, value in judged["metrics"].items())]
-    rest = (("golden set", "golden"), ("latency", "latency"), ("size", "size"), ("results", "results"))
-    return facts + [(said, judged[name]) for said, name in rest]
+    return [*facts, ("golden set", judged["golden"]), *costs_of(judged), ("results", judged["results"])]
+
+
+def costs_of(judged: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What an example takes, in all and by artifact type, and how large the model is: «2.1 ms, before 2 ms»."""
+    parts = {"latency": judged["latency"], **{f"latency, {name}": one for name, one in _latencies(judged)}}
+    yield from ((name, _beside(pair, _milliseconds)) for name, pair in parts.items() if pair)
+    if judged["size"]:
+        yield "size", _beside(judged["size"], lambda size: f"{size:,} bytes")
+
+
+def _latencies(judged: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """By type, where there are several."""
+    found = list((judged["latencies"] or {}).items())
+    return found if len(found) > 1 else []
+
+
+def _beside(pair: Mapping[str, Any], words: Callable[[Any], str]) -> str:
+    before = f", before {words(pair['champion'])}" if pair.get("champion") is not None else ""
+    return words(pair["challenger"]) + before
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms an example"
 
 
 def _what_decided(decided: Mapping[str, Any] | None) -> list[tuple[str, Any]]:

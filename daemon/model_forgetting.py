@@ -27,18 +27,9 @@ class Lineage(NamedTuple):
     batches: Batches
     standing: Standing
 
-    def line_of(self, number: int) -> list[int]:
-        """The model, the one that it began from, and so on."""
-        line: list[int] = []
-        base: int | None = number
-        while base is not None and base in self.standing.models and base not in line:
-            line.append(base)
-            base = self.standing.models[base].base
-        return line
-
     def batches_of(self, number: int) -> list[int]:
         """The batches in all of that line."""
-        found = (self.standing.models[one].batch for one in self.line_of(number))
+        found = (self.standing.models[one].batch for one in self.standing.line_of(number))
         return [batch for batch in found if batch is not None]
 
     def outputs_of(self, number: int) -> Ints:

@@ -232,6 +232,11 @@ def _is_plain(path: Path) -> bool:
     return not path.is_symlink() and (path.is_dir() or path.is_file())
 
 
+def is_of_a_shelf(source: Path) -> bool:
+    """Whether the folder is a model as one stands on a shelf, under its number."""
+    return _NUMBER.fullmatch(source.name) is not None and _is_of_a_shelf(source)
+
+
 def _is_of_a_shelf(source: Path) -> bool:
     try:
         found = json.loads((source / MANIFEST).read_bytes())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 JUDGE_WANTED = 200  # where config.toml says nothing else
+GOLDEN_OF_ALL = "default"  # the set of workloads that have none of their own
 MOST_REMARKS = 3  # `adaptd history` has them all
 SENTENCES = ("Turned down: ", "Promoted: ", "Not promoted by itself: ")
 
@@ -23,7 +24,7 @@ class ModelsOutlook:
     """One workload: how its ratings come, how many fair examples are wanted, what the views have in short.
 
     `short` is of the models, `course` of the history: where something fell or stands still; `behind` names indexes that
-    are not there for the model in use.
+    are not there for the model in use; `golden` is how many examples its frozen set has.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class ModelsOutlook:
         short: Mapping[str, Any] | None,
         course: Mapping[str, Any] | None = None,
         behind: Sequence[str] = (),
+        golden: int = 0,
     ) -> None:
-        self.behind = tuple(behind)
+        self.behind, self.golden = tuple(behind), golden
         self.name, self.ratings, self.judge_wanted = name, ratings, judge_wanted
         self.short, self.course = short or {}, course or {}
 
@@ -46,12 +48,12 @@ class ModelsOutlook:
         return number
 
     @property
-    def told(self) -> str | None:
-        """«champion 3 since 2026-11-24: accuracy 0.91; 4 was turned down: …»; None where there is no model."""
+    def told(self) -> list[str]:
+        """«champion 3 since 2026-11-24: accuracy 0.91», and «4 was turned down: …»; nothing where there is no model."""
         if not self.short:
-            return None
+            return []
         behind = f"not indexed: {', '.join(self.behind)} (adaptd reindex)" if self.behind else None
-        return "; ".join(part for part in (self._in_use(), behind, self._last()) if part)
+        return [part for part in (self._in_use(), behind, self._last()) if part]
 
     @property
     def remarks(self) -> list[str]:
@@ -75,15 +77,24 @@ class ModelsOutlook:
         if decided is None or (decided["kind"] == "challenger_promoted" and decided["model"] == self.champion):
             return None if waiting is None else f"{waiting} waits to be judged"
         words = decided.get("failed") or decided.get("sentence") or decided.get("reason") or ""
-        why = next((words.removeprefix(begin) for begin in SENTENCES if words.startswith(begin)), words).rstrip(".")
+        why = without_verdict(words).rstrip(".")
         if waiting is not None and waiting != decided["model"]:
             return f"{waiting} waits to be judged"
         what = "left for a person to say" if decided.get("verdict") == "by hand" else "turned down"
         return f"{decided['model']} was {what}: {why}"
 
 
+def without_verdict(sentence: str) -> str:
+    """The sentence of a decision where its verdict is said already."""
+    return next((sentence.removeprefix(begin) for begin in SENTENCES if sentence.startswith(begin)), sentence)
+
+
 def models_outlooks(
-    table: Mapping[str, Any], told: Mapping[str, Any], courses: Mapping[str, Any], state_dir: str = ""
+    table: Mapping[str, Any],
+    told: Mapping[str, Any],
+    courses: Mapping[str, Any],
+    state_dir: str = "",
+    goldens: Mapping[str, int] | None = None,
 ) -> list[ModelsOutlook]:
     """The workloads of config.toml as it was read, with what the views of models and of the history have of each."""
     workloads, gate = table.get("workloads"), table.get("gate") or {}
@@ -98,6 +109,7 @@ def models_outlooks(
             told.get(name),
             courses.get(name),
             _behind(state_dir, name, one, told.get(name)),
+            (goldens or {}).get(name) or (goldens or {}).get(GOLDEN_OF_ALL, 0),
         )
         for name, one in workloads.items()
     ]

@@ -71,7 +71,8 @@ def forming_by(made_by: type[AForming], state: State, settings: Settings, beside
     """The same of another class."""
     sources = Sources(state.state_dir, state.log, state.sealing, lambda: forming.settings)
     stands = LiveStanding(state.log, state.views, sources, state.state_dir / MEMORIES)
-    forming: AForming = made_by(state.log, state.views, stands, settings, beside, chance)
+    begins = Beginning(state.log, state.views, shelves_of(state, settings)).asked
+    forming: AForming = made_by(state.log, state.views, stands, settings, beside, chance, begins)
     return forming
 
 

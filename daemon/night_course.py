@@ -57,11 +57,17 @@ class Happened(NamedTuple):
     before: Mapping[str, Figure] = {}  # of whom it was compared with: the champion then, or what takes no model
     latency: Mapping[str, float] | None = None  # seconds an example
     metric: str | None = None
+    latencies: Mapping[str, Mapping[str, float]] = {}  # the same by slice
 
     @property
     def tells(self) -> bool:
         """Whether it says anew how the model in use does: it was judged, or another one came into use."""
         return self.measured or self.what in ("rolled back", "promoted by hand")
+
+    def seconds(self, part: str = ALL) -> float | None:
+        """What the model in use takes for an example of that slice, as it was measured that night."""
+        took = self.latency if part == ALL else self.latencies.get(part)
+        return None if took is None else took.get("challenger" if self.in_use == self.model else "champion")
 
 
 class Course:
@@ -77,6 +83,7 @@ class Course:
         self.metric: str | None = newest.get("metric")
         self.higher_is_better: bool = newest.get("higher_is_better") is not False
         self.measured = [one for one in self.happened if one.measured and one.metric == self.metric]
+        self._took = dict(_latencies(facts))
 
     def night_of(self, at: int) -> str:
         """The date of the night to which a moment belongs."""
@@ -126,6 +133,7 @@ class Course:
             _figures(judged, "champion"),
             judged.get("latency"),
             judged.get("metric"),
+            judged.get("latencies") or {},
         )
 
     def _of_deed(self, fact: Fact, in_use: int | None, figures: Mapping[str, Figure]) -> Happened:
@@ -141,10 +149,10 @@ class Course:
         figures = [figure for one in self.measured for figure in one.figures.values()]
         return self.higher_is_better and all(0 <= figure.mean <= 1 for figure in figures)
 
-    @property
-    def latency(self) -> float | None:
-        """Seconds that the model in use takes for an example, as measured last."""
-        return next((seconds for one in reversed(self.measured) if (seconds := _seconds(one)) is not None), None)
+    def latency(self, part: str = ALL) -> float | None:
+        """Seconds that the model in use now takes for an example of that slice, as measured last."""
+        in_use = next((one.in_use for one in reversed(self.happened) if one.what != "no run"), None)
+        return None if in_use is None else self._took.get((in_use, part))
 
     def tracker(self) -> PerformanceTracker:
         """Every evaluation of the model in use; its slices are what it calls artifact types."""
@@ -191,19 +199,22 @@ def _figures(judged: Fact, who: str) -> dict[str, Figure]:
     return {name: Figure._make([*one[who], one["rows"]]) for name, one in judged["slices"].items()}
 
 
-def _seconds(one: Happened) -> float | None:
-    """What the model in use takes for an example."""
-    return None if one.latency is None else one.latency["challenger" if one.in_use == one.model else "champion"]
+def _latencies(facts: Sequence[Fact]) -> Iterator[tuple[tuple[Any, str], float]]:
+    """Of each model and slice, as they were measured, the last one last."""
+    for fact in facts:
+        if fact["kind"] == JUDGED:
+            for part, took in {**(fact.get("latencies") or {}), ALL: fact.get("latency") or {}}.items():
+                who = {"champion": fact["champion"], "challenger": fact["model"]}
+                yield from (((who[name], part), seconds) for name, seconds in took.items())
 
 
 def _evaluation(number: int, one: Happened, scale: float) -> Evaluation:
-    seconds = _seconds(one)
-    latency = float("nan") if seconds is None else 1000 * seconds
-    metrics = {name: _metrics(figure, scale, latency) for name, figure in one.figures.items()}
+    metrics = {name: _metrics(figure, scale, one.seconds(name)) for name, figure in one.figures.items()}
     return Evaluation(number, str(one.in_use), metrics)
 
 
-def _metrics(figure: Figure, scale: float, latency_ms: float) -> Metrics:
+def _metrics(figure: Figure, scale: float, seconds: float | None) -> Metrics:
+    latency_ms = float("nan") if seconds is None else 1000 * seconds
     error = abs(scale) * (figure.high - figure.low) / 2 / _Z if figure.rows > 1 else float("nan")
     success = float("nan") if figure.success is None else figure.success
     return Metrics(figure.rows, scale * figure.mean, error, success, float("nan"), latency_ms, float("nan"))

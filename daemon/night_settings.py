@@ -143,7 +143,8 @@ class GateSettings(Struct, frozen=True, forbid_unknown_fields=True):
         int,
         Meta(
             ge=1,
-            description="So many fair examples are wanted for a decision; with fewer, `when_few` decides.",
+            description="So many fair examples are wanted for a decision, golden ones among them; with fewer, "
+            "`when_few` decides.",
             examples=[500],
         ),
     ] = 200

@@ -124,11 +124,12 @@ class Status:
     def fair_judge_examples(self) -> int:
         """What the workload that has most of it can be judged on fairly; without a workload what is rated at all.
 
-        Volunteered ratings are not fair to a challenger; those that were asked for at random are: design §8.
+        Volunteered ratings are not fair to a challenger; those that were asked for at random are, and golden ones.
         """
+        golden = max((one.golden for one in self.models), default=0)
         if any(one.ratings != "volunteered" for one in self.models) or not self.models:
-            return self.rated_judge_examples
-        return self.asked_judge_examples
+            return self.rated_judge_examples + golden
+        return self.asked_judge_examples + golden
 
     @property
     def judge_wanted(self) -> int:
@@ -166,7 +167,6 @@ class Status:
 def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any], today: str) -> Status:
     """The state of a folder; `table` is config.toml as it was read, `today` the UTC day as YYYY-MM-DD."""
     from daemon.config_checked import faults_of
-    from daemon.models_outlook import models_outlooks
     from daemon.night_outlook import outlooks_of
     from daemon.run_telling import told_of
     from daemon.views.summary import read_summary
@@ -195,7 +195,7 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         views_at=summary["position"],
         rated_judge_examples=summary["rated_judge_examples"],
         asked_judge_examples=summary["asked_judge_examples"],
-        models=[] if faults else models_outlooks(table, summary["models"], summary["history"], str(state_dir)),
+        models=[] if faults else _models(table, summary, str(state_dir)),
         config_faults=faults,
         redactions=_redactions(table, config_path),
         waiting=summary["waiting"],
@@ -204,6 +204,12 @@ def status_of(state_dir: str, config_path: str | None, table: Mapping[str, Any],
         workloads=workloads,
         runs=[told_of(state_dir, record) for record in summary["runs"]["unfinished"]],
     )
+
+
+def _models(table: Mapping[str, Any], summary: Mapping[str, Any], state_dir: str) -> list[ModelsOutlook]:
+    from daemon.models_outlook import models_outlooks
+
+    return models_outlooks(table, summary["models"], summary["history"], state_dir, summary["golden"])
 
 
 def feedback_list(state_dir: str, artifact_type: str | None, limit: int) -> list[Told]:

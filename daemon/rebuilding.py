@@ -15,7 +15,7 @@ import numpy as np
 
 from adaptd.errors import AdaptdError
 from adaptd.plugin.moment import Moment
-from daemon.batch_making import Line, Standing, fingerprints, shape, take
+from daemon.batch_making import Line, Standing, begins_from, fingerprints, shape, take
 from daemon.batches import FormedBatch, RowHashes, hash_over
 from daemon.event_kinds import current
 from daemon.event_log import EventLog
@@ -124,7 +124,7 @@ def _shaped_again(
 ) -> tuple[Pooled, Shaped, FormedBatch | None] | str:
     moment = Moment(body["now"], body["position"], body["seed"])
     try:
-        taken = take(standing, line, moment)
+        taken = take(standing, line, moment, begins_from(body))
     except NotPrepared as error:
         return str(error)
     if changed := _changed_libraries(body, taken):

@@ -32,6 +32,7 @@ from components.bad_input import BadInput
 from daemon import plugin_loading, run_lock
 from daemon.clock_and_chance import seeded_rng
 from daemon.heartbeat import Heart
+from daemon.model_shelf import Shelf, is_of_a_shelf
 from daemon.run_folder import MANIFEST, Held, Result, RunFolder, Spec, Start, put_whole, sync_file
 from daemon.state_folder import sync_folder
 from daemon.texts import SEQS, TextSource
@@ -266,6 +267,8 @@ def _base_model(spec: Spec) -> Path | None:
     path = Path(spec.base_model)
     if not path.is_dir():
         raise Refused(f"base_model {path}: no folder there, expected the model to begin from. Nothing is downloaded.")
+    if is_of_a_shelf(path):
+        Shelf(path.parent).check(int(path.name))  # nothing goes on from what is damaged
     return path
 
 

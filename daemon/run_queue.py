@@ -81,9 +81,14 @@ class RunQueue:
                 yield told
 
     def _tried_in_vain(self, told: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The plan that was given up, or whose model was rolled back, for the same batch, workload and settings."""
-        tried = [*self._log.view.given_up(), *self._log.quarantined()]
-        plans = [plan for plan in tried if plan.get("batch_hash") == told["hash"]]
+        """The plan that was given up, or whose model was rolled back, for the same batch, workload and settings.
+
+        A batch is never the same to the byte as an older one, since weights decay: what was rolled back is not learnt
+        again either where the batch only repeats it.
+        """
+        given_back = self._log.quarantined()
+        plans = [plan for plan in (*self._log.view.given_up(), *given_back) if plan.get("batch_hash") == told["hash"]]
+        plans += [plan for plan in given_back if self._repeats(told, plan)]
         if not plans:
             return None
         try:
@@ -92,6 +97,11 @@ class RunQueue:
             return None
         same = ("workload", "plugin", "mode", "settings", "base_model")
         return next((one for one in plans if all(one.get(name) == plan[name] for name in same)), None)
+
+    def _repeats(self, told: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
+        """Whether the batch is to learn anew what that plan's was, of which nothing was said since."""
+        first = {one["batch"]: one.get("repeats") or one["batch"] for one in self._batches.listed()}
+        return "repeats" in told and told["repeats"] == first.get(plan["batch"])
 
     # Planning
 

@@ -8,15 +8,20 @@ looks at how it went night by night; the chart stays in build/.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import random
+import shlex
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -35,6 +40,7 @@ DAY = 86_400
 FIRST_MIDNIGHT = (int(time.time()) // DAY - DAYS - 1) * DAY  # the week that ended yesterday: what follows is of today
 PATIENCE_SECONDS = 60
 ENDS = ("Promoted:", "Turned down:", "Not promoted", "turned down", "no batch", "failed:")
+CLEAR = 0.7  # the share of tickets of which most words say where they belong; of the others nobody can be sure
 GOOD = "batch_size = 16, epochs = 60"
 BROKEN = "batch_size = 32, epochs = 30, learning_rate = 3.0, patience = 1000"
 CONFIG = """[adaptd]
@@ -90,11 +96,27 @@ class Week:
             raise SystemExit(f"adaptd {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def show(self, *arguments: str, most: int = 30) -> None:
-        """A command and what it prints, folded where it is wider than a narrow terminal."""
-        print(f"\n$ adaptd {' '.join(arguments)}")
-        for line in self.adaptd(*arguments).splitlines()[:most]:
-            print("\n".join(wrap(line, WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False) or [""]), flush=True)
+    def show(self, *arguments: str, most: int = 40) -> None:
+        """A command and what it shows at a terminal of 80 columns."""
+        print(f"\n$ adaptd {shlex.join(arguments)}")
+        lines = self.at_a_terminal(*arguments).splitlines()
+        print("\n".join([*lines[:most], *(["…"] if len(lines) > most else [])]), flush=True)
+
+    def at_a_terminal(self, *arguments: str) -> str:
+        reading, writing = pty.openpty()
+        fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
+        given = {"cwd": self.place, "env": self.environ | {"NO_COLOR": "1"}, "stdin": subprocess.DEVNULL}
+        with subprocess.Popen([*ADAPTD, *arguments], stdout=writing, stderr=writing, **given) as process:
+            os.close(writing)
+            shown = b""
+            with suppress(OSError):  # how Linux says that nobody writes any more
+                while piece := os.read(reading, 65536):
+                    shown += piece
+        os.close(reading)
+        text = shown.decode().replace("\r\n", "\n")
+        if process.returncode:
+            raise SystemExit(f"adaptd {' '.join(arguments)} ended with {process.returncode}:\n{text}")
+        return text
 
     def champion(self) -> int:
         """The model that is in use."""
@@ -121,14 +143,15 @@ class Week:
         names = list(SUBJECTS)
         for number in range(TICKETS[day]):
             right = self.rng.choice(names)
-            words = self.rng.sample(SUBJECTS[right].split(), 3) + self.rng.sample(
-                SUBJECTS[self.rng.choice(names)].split(), 1
-            )
+            of_it = 3 if self.rng.random() < CLEAR else 2
+            words = self.rng.sample(SUBJECTS[right].split(), of_it)
+            words += self.rng.sample(SUBJECTS[self.rng.choice(names)].split(), 4 - of_it)
             self.rng.shuffle(words)
             text = f"{self.rng.choice(BEGINNINGS)} {' '.join(words)} {day}{number:03}"
             answered = right if self.rng.random() < 0.6 else self.rng.choice(names)
             said = {"thumb": "up"} if answered == right else {"correction": right}
-            adaptd.record_feedback(input=text, output=answered, artifact_type="ticket", rater="desk", **said)
+            given = {"id": f"ticket-{day}-{number}", "artifact_type": "ticket", "rater": "desk"}
+            adaptd.record_feedback(input=text, output=answered, **given, **said)
         adaptd.flush()
         with self.opened(day, 20.0) as turn:
             while turn().events:
@@ -146,7 +169,8 @@ class Week:
                 time.sleep(0.02)
             turn()
             sentence = next(line for line in told if any(word in line for word in ENDS)).removeprefix("tickets: ")
-        print(f"{time.monotonic() - self.begun:5.0f} s  night {day + 1}: {sentence}", flush=True)
+        line = f"{time.monotonic() - self.begun:5.0f} s  night {day + 1}: {sentence}"
+        print("\n".join(wrap(line, WIDTH, subsequent_indent=" " * 18, break_on_hyphens=False)), flush=True)
 
 
 def main() -> int:
@@ -163,9 +187,9 @@ def main() -> int:
         week.show("models", "rollback", "tickets", "--reason", "a demonstration")
         week.show("replay", "--check")
         week.show("status")
-        week.show("why", "model", str(week.champion()), most=24)
+        week.show("why", "model", str(week.champion()), most=30)
         CHART.parent.mkdir(exist_ok=True)
-        week.show("history", "--png", str(CHART), most=40)
+        week.show("history", "--png", str(CHART))
         print(f"\nThe same as a picture: {CHART}")
         return 0
 

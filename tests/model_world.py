@@ -62,14 +62,14 @@ class World:
         self.state.views.catch_up()
         return [outcome.seq for outcome in outcomes]
 
-    def batch(self, number, outputs, workload="support"):
+    def batch(self, number, outputs, workload="support", **more):
         outputs = list(outputs)
         size = len(outputs)
         rows = {"example": outputs, "derived_from": [0] * size, "weight": [1.0] * size, "times_learnt": [0] * size}
         body = {"batch": number, "workload": workload, "plugin": PLUGIN, "night": "2023-11-14", "by": ["new"]}
         body |= {"position": self.state.log.head().seq, "now": NOW, "seed": 1, "stages": [], "held_apart": {}}
         body |= {"fingerprints": {"embeddings": "e" * 8}, "rows": rows | {"hash": ["h"] * size}, "reasons": []}
-        return self.say("batch_formed", **body, hash=f"{number:032x}", figures={"pool": size, "new": size})
+        return self.say("batch_formed", **body, hash=f"{number:032x}", figures={"pool": size, "new": size}, **more)
 
     def run(self, number, batch, workload="support"):
         run = {"run": f"run-{number:04}"}
@@ -99,7 +99,11 @@ class World:
         champion = self.shelves().view.standing(workload).champion
         told = {"champion": champion, "run": f"run-{number:04}", "outputs": [], "golden": None, "results": results}
         metrics = {"all": {"rows": 300, "accuracy": INTERVALS}}
-        told |= {"metrics": metrics, "latency": None, "size": None, "seconds": 1.0}
+        told |= {"metric": "accuracy", "metrics": metrics, "seconds": 1.0}
+        told |= {"latency": {"champion": 0.002, "challenger": 0.0021}, "size": {"champion": 2000, "challenger": 2100}}
+        told |= {
+            "latencies": {"type erd": {"champion": 0.003, "challenger": 0.0032}, "type sql": {"challenger": 0.001}}
+        }
         self.say("challenger_judged", workload=workload, model=number, **told)
 
     def decide(self, number, workload="support", verdict="promote"):

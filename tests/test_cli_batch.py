@@ -6,6 +6,10 @@ import shutil
 import pytest
 
 from daemon.cli import main as cli
+from daemon.clock_and_chance import SeededChance, StoppedClock
+from daemon.event_kinds import BATCH_FORMED, own_event
+from daemon.opening import open_state
+from daemon.settings import read_settings
 from tests import made_state
 
 STORED = """\
@@ -111,6 +115,17 @@ def test_one_batch_is_shown_whole(place, capsys):
     assert {"seed", "stages", "fingerprints", "reasons", "validation", "hash"} <= set(told)
     code, _, err = run(capsys, "show", "9")
     assert (code, "`adaptd batch list` shows those that there are." in err) == (4, True)
+
+
+def test_a_batch_that_repeats_an_earlier_one_says_which(place, capsys):
+    """That is why it may have no run."""
+    _, first = document(capsys, "show", "1")
+    assert "repeats" not in run(capsys, "show", "1")[1]
+    clock, chance = StoppedClock(made_state.NOW), SeededChance(1234)
+    with open_state(place / "state", read_settings(place / "config.toml", {}), clock, chance) as state:
+        state.log.append([own_event(BATCH_FORMED, first | {"batch": 2, "repeats": 1}, made_state.NOW, chance)])
+    told = "  repeats   batch 1: the same is new in it, and nothing was said of that since\n"
+    assert told in run(capsys, "show", "2")[1]
 
 
 def test_a_number_that_is_none_is_a_mistake_of_usage(place, capsys):

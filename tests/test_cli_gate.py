@@ -53,7 +53,7 @@ def test_the_sentence_comes_first_and_then_everything_that_was_looked_at(place, 
     """Of a model, as of the run that left it."""
     lines = page(capsys, "explain", "run-0002")
     assert lines == page(capsys, "explain", "2") == page(capsys, "explain", "guessing/2")
-    assert lines[0].startswith("Turned down: correct -")
+    assert lines[0].startswith("Turned down: not better, correct -")
     text = " ".join(line.strip() for line in lines)
     for words in (
         "model     guessing/2, of run-0002; turned down now",
@@ -61,6 +61,11 @@ def test_the_sentence_comes_first_and_then_everything_that_was_looked_at(place, 
         "UTC, by the gate",
         "them fair (ratings = all)",
         "said by   code 67, fair 67",
+        "power     a true gain of ",
+        " points would have been seen in four nights of five",
+        "latency   erd ",
+        "other (2 types): ",
+        "types of under 200 examples each: ",
         "budget    0.0027 of 0.0027 false promotions that could be spent then",
         "holds   what was looked at",
         "fair examples of the 20 that are wanted",
@@ -103,7 +108,10 @@ def test_what_a_rollback_took_back_is_told_with_its_reason(place, capsys):
 def test_latency_and_size_are_told_in_units(place, capsys):
     """And a type that is the only small one by its name."""
     lines = page(capsys, "explain", "1")
-    assert any("latency 1 ms an example, was 1 ms an example; 1.25 times that" in line for line in lines)
+    assert any(
+        line.startswith("yes     latency 0.") and line.endswith("1.25 times 1 ms an example is the limit")
+        for line in lines
+    )
     assert any(line.startswith("yes     size 2,") and " bytes, was 2," in line for line in lines)
 
 
@@ -147,6 +155,23 @@ def test_the_budget_and_what_could_be_judged_are_shown(place, capsys):
     assert (told["schema"], told["per_year"], workload["workload"]) == ("adaptd.gate/1", 1.0, "guessing")
     assert workload["fair"] == workload["judged"] > 40
     assert workload["level"] == 0.05
+    assert workload["golden"] == 0
+
+
+def test_a_frozen_golden_set_counts_among_fair_examples(place, capsys):
+    """As status counts it too."""
+    config = place / "config.toml"
+    config.write_text(config.read_text().replace('ratings = "all"', 'ratings = "volunteered"'))
+    (place / "golden.jsonl").write_text("".join(f'{{"input": "q {n}", "reference": "a"}}\n' for n in range(30)))
+    assert main(["golden", "import", "golden.jsonl", "--set", "guessing"]) == 0
+    assert main(["golden", "freeze", "--set", "guessing"]) == 0
+    capsys.readouterr()
+    lines = page(capsys, "show")
+    assert not lines[-1].startswith("More fair examples")
+    (workload,) = document(capsys, "show")["workloads"]
+    assert (workload["fair"], workload["golden"]) == (0, 30)
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["first_promotion"]["fair_judge_examples"] == 30
 
 
 def test_where_examples_are_missing_the_way_to_them_is_told(place, capsys):

@@ -42,19 +42,19 @@ def test_nights_are_told_with_what_happened_and_how_well_the_model_in_use_does(p
     """Under a head; the newest last, then the chart, then what is remarkable."""
     lines = page(capsys)
     assert lines[:2] == ["support: correct, of the model in use, on that night's held-out examples", ""]
-    assert lines[2].split() == ["night", "correct", "95%", ">=", "70", "of", "what", "happened"]
-    assert lines[3] == "2026-11-22  0.670    0.639-0.701  67%    900  11 turned down, -2.0 points"
+    assert lines[2].split() == ["night", "correct", "95%", ">=", "70", "of", "ms", "what", "happened"]
+    assert lines[3] == "2026-11-22  0.670    0.639-0.701  67%    900  2   11 turned down, -2.0 points"
     for line in (
-        "2026-11-23                                    run-0900 failed: the loss is no number",
-        "2026-11-24  0.710    0.680-0.740  71%    900  13 promoted, +4.0 points",
-        "2026-11-25                                    no run: 3 of 20 new examples",
-        "2026-11-30  (0.750)                           back from 19 to 16: it lied",
+        "2026-11-23                                        run-0900 failed: the loss is no number",
+        "2026-11-24  0.710    0.680-0.740  71%    900  3   13 promoted, +4.0 points",
+        "2026-11-25                                        no run: 3 of 20 new examples",
+        "2026-11-30  (0.750)                               back from 19 to 16: it lied",
     ):
         assert line in lines
     assert lines[-3:] == [
         "erd fell 8 points since 18 December",
         "no gain for 18 nights: plateau since 30 November",
-        "the model in use takes 2 ms an example",
+        "the model in use takes 2 ms an example: sql 3, erd 2",
     ]
     assert "          ● the model in use   ○ one that was turned down" in lines
 
@@ -73,7 +73,7 @@ def test_an_artifact_type_can_be_looked_at_alone(place, capsys):
     lines = page(capsys, "support", "--artifact-type", "erd", "--nights", "4")
     assert lines[0] == "support: correct of erd, of the model in use, on that night's held-out examples"
     assert lines[4].startswith("2026-12-19  0.720    0.691-0.749")
-    assert lines[-2:] == ["erd fell 8 points since 18 December", "the model in use takes 2 ms an example"]
+    assert lines[-2:] == ["erd fell 8 points since 18 December", "the model in use takes 2 ms an example of erd"]
     assert "no gain for 18 nights: plateau since 30 November" in page(capsys, "--artifact-type", "sql")
 
 
@@ -109,10 +109,22 @@ def test_json_has_every_figure_and_the_course(place, capsys):
     assert first["figure"]["low"] < 0.59 < first["figure"]["high"]
     assert (first["figure"]["rows"], first["figure"]["success"]) == (900, first["figure"]["mean"])
     assert first["latency"] == {"champion": 0.002, "challenger": 0.003}
+    assert first["latencies"]["type sql"] == {"champion": 0.003, "challenger": 0.003}
     assert {one["slice"] for one in of["course"]} == {ALL, "type erd", "type sql"}
     erd = document(capsys, "--artifact-type", "erd")["workloads"][0]
     assert [one["slice"] for one in erd["course"]] == ["type erd"]
     assert erd["course"][0]["drop"] == {"since": "2026-12-18", "from": 0.8, "to": 0.72}
+
+
+def test_latency_is_told_night_by_night_where_there_is_room_and_by_type_at_the_end(place, capsys):
+    """The slowest first; of a type alone its own."""
+    lines = page(capsys, "--nights", "4")
+    assert lines[-1] == "the model in use takes 2 ms an example: sql 3, erd 2"
+    assert lines[4].split()[1:6] == ["0.750", "0.722-0.778", "75%", "900", "2"]
+    assert "  ms  " not in at_a_terminal(["history"], place)
+    assert "  ms  " in at_a_terminal(["history"], place, columns=120)
+    told = document(capsys, "--artifact-type", "sql")["workloads"][0]
+    assert told["nights"][-1]["latency"] == {"champion": 0.003, "challenger": 0.003}
 
 
 def test_several_workloads_stand_below_each_other(tmp_path, monkeypatch, capsys):
@@ -231,7 +243,8 @@ def test_status_says_what_fell_and_what_stands_still(place, capsys):
     assert main(["status"]) == 0
     lines = capsys.readouterr().out.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("support       champion 16"))
-    assert lines[at + 1 : at + 3] == [
+    assert lines[at + 1 : at + 4] == [
+        "              40 was turned down: correct -2.0 points",
         "              erd fell 8 points since 18 December",
         "              no gain for 18 nights: plateau since 30 November",
     ]

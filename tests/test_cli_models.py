@@ -75,10 +75,12 @@ def test_models_are_listed_newest_first(place, capsys):
     lines = [line.split() for line in ask(capsys, "list").splitlines()]
     assert [line[0] for line in lines] == ["support/3", "support/2", "support/1", "support/0"]
     assert [line[1] for line in lines] == ["turned", "champion", "former", "former"]
+    assert [line[-2:] for line in lines[:3]] == [["accuracy", "0.9"]] * 3
     told = json.loads(ask(capsys, "list", "--json"))
     assert told["schema"] == "adaptd.models/1"
     newest = told["models"][0]
     assert (newest["model"], newest["run"], newest["base"]) == (3, "run-0003", 2)
+    assert [(one["metric"], one["value"]) for one in told["models"][2:]] == [("accuracy", 0.9), (None, None)]
 
 
 def test_a_model_is_shown_with_what_made_it_and_what_was_decided(place, capsys):
@@ -91,8 +93,12 @@ def test_a_model_is_shown_with_what_made_it_and_what_was_decided(place, capsys):
         in shown
     )
     assert "judged    all: accuracy 0.9 (0.86 to 0.93), before 0.8 (0.75 to 0.85), of 300\n" in shown
+    assert "          latency: 2.1 ms an example, before 2 ms an example\n" in shown
+    assert "          latency, type erd: 3.2 ms an example, before 3 ms an example\n" in shown
+    assert "          latency, type sql: 1 ms an example\n" in shown
+    assert "          size: 2,100 bytes, before 2,000 bytes\n" in shown
     assert "decided   promoted, 2023-11-14 22:13:" in shown
-    assert "UTC: Promoted: accuracy is 10 points better.\n" in shown
+    assert "UTC: accuracy is 10 points better.\n" in shown
     assert "          holds  better: accuracy +10.0 points, p = 0.001\n" in shown
     told = json.loads(ask(capsys, "show", "2", "--json"))
     assert (told["schema"], told["card"]["decided"]["level"]) == ("adaptd.model/1", 0.01)

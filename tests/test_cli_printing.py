@@ -87,6 +87,8 @@ def test_an_id_that_does_not_fit_stands_whole_on_its_own_line():
         "when  what it says  0123456789",
     ]
     assert in_columns(rows, ("time", "says", "id"), 10)[2:] == ["when  wha…", "  0123456789"]
+    some = in_columns([("a model", ""), ("another", "pinned")], ("model", ""), 12)
+    assert some == ["model", "a model", "another", "  pinned"]  # where there is none there is no line
 
 
 def test_json_is_one_line_of_utf8():

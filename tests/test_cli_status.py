@@ -369,7 +369,7 @@ def test_only_fair_examples_count_towards_a_promotion():
 
 
 def test_the_model_in_use_has_a_line_with_what_was_decided_last():
-    """Calm, and cut to the width."""
+    """Calm, and whole however narrow."""
     champion = {"champion": 3, "since": NOW, "figure": {"metric": "accuracy", "value": 0.9123}}
     down = {"kind": "challenger_turned_down", "model": 4, "sentence": "Turned down: accuracy -2.0 points on 300."}
     hand = down | {
@@ -387,17 +387,22 @@ def test_the_model_in_use_has_a_line_with_what_was_decided_last():
     )
     day = short_moment_of(NOW)[:10]
     assert [one.told for one in found.models] == [
-        f"champion 3 since {day}: accuracy 0.912; 4 was turned down: accuracy -2.0 points on 300",
-        f"champion 3 since {day}: accuracy 0.912",
-        "no champion yet; 1 waits to be judged",
-        f"champion 0 since {day}; 5 was left for a person to say: 0 fair examples. A person may promote it",
-        f"champion 0 since {day}; 5 waits to be judged",
-        "no champion yet; 4 was turned down: no baseline",
-        None,
+        [f"champion 3 since {day}: accuracy 0.912", "4 was turned down: accuracy -2.0 points on 300"],
+        [f"champion 3 since {day}: accuracy 0.912"],
+        ["no champion yet", "1 waits to be judged"],
+        [f"champion 0 since {day}", "5 was left for a person to say: 0 fair examples. A person may promote it"],
+        [f"champion 0 since {day}", "5 waits to be judged"],
+        ["no champion yet", "4 was turned down: no baseline"],
+        [],
     ]
     page = page_of(found, NOW, 60)
     assert "model         which is in use" in page
     assert max(map(len, page)) <= 60
+    first = page.index(f"w3            champion 0 since {day}")
+    assert page[first + 1 : first + 3] == [
+        "              5 was left for a person to say: 0 fair",
+        "                examples. A person may promote it",
+    ]
 
 
 def test_nights_and_workloads_are_told_to_programs(tmp_path, monkeypatch, capsys):

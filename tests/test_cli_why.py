@@ -61,7 +61,7 @@ def test_feedback_is_followed_to_the_verdict(place, capsys):
     assert at(4, lines)[0].startswith("promoted 2023-11-14")
     assert at(4, lines)[1].startswith("rolled back 2023-11-14")
     assert at(4, lines)[2] == "model support/2"
-    assert "Promoted: accuracy is 10 points better." in shown
+    assert ": accuracy is 10 points better." in shown
     assert "to model 0: it was worse" in shown
 
 
@@ -75,6 +75,13 @@ def test_a_model_is_followed_to_the_events_behind_it(place, capsys):
     assert at(3, lines) == ["because", "output out-0", "output out-1"]
     assert at(4, lines) == ["feedback fb-1", "feedback fb-2"]
     assert "which had learnt from 0 outputs" in "\n".join(lines)
+
+
+def test_a_model_that_one_went_back_to_says_so(place, capsys):
+    """Else nobody would know why it is in use."""
+    lines = ask(capsys, "support/0").splitlines()
+    (again,) = (line for line in lines if line.startswith("  in use again 2023-11-14 "))
+    assert again.endswith(" UTC: back from model 1: it was worse")
 
 
 def test_a_run_and_a_batch_are_followed_both_ways(place, capsys):

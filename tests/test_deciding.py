@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adaptd.plugin.workload import Metric
-from daemon.deciding import DAY, NOBODY, QUICK_ENOUGH, Level, case_of, decided, level_of, policy_of, spent
+from daemon.deciding import DAY, NOBODY, Level, case_of, decided, level_of, policy_of, spent
 from daemon.gate import Policy
 from daemon.judge_results import Answered, BadResults, Results
 from daemon.night_settings import GateSettings
@@ -72,8 +72,18 @@ class TestCases:
     def test_what_is_quick_enough_is_not_compared(self):
         """A millisecond an example is measured too roughly."""
         told = {"latency": {"champion": 1e-6, "challenger": 4e-6}, "size": {"champion": 10, "challenger": 15}}
+        told["latencies"] = {"type erd": {"champion": 0.5, "challenger": 0.7}, "type sql": {"challenger": 0.1}}
         case = case_of(CORRECT, Results(answered()), told, "all", Level(0.01, 0.02))
-        assert case.latency == (QUICK_ENOUGH, QUICK_ENOUGH)
+        assert case.latency == (1e-6, 4e-6)
+        (latency,) = (one for one in decided(case, GATE, b"salt", "a", 1).clauses if one.name == "latency")
+        assert latency.holds
+        assert (
+            latency.words
+            == "latency 0.004 ms an example, was 0.001 ms an example; 1.25 times 1 ms an example is the limit"
+        )
+        assert case.latencies == {"type erd": (0.5, 0.7)}
+        alone = case_of(CORRECT, Results(answered()), {"latency": {"challenger": 1.0}}, "all", Level(0.01, 0.02))
+        assert alone.latency is None
         assert case.size == (10.0, 15.0)
 
     def test_nothing_judged_is_nobody(self):
@@ -89,6 +99,8 @@ def test_only_a_decision_that_could_promote_spends():
     enough = GateSettings(judge_wanted=60)
     assert spent(decided(case, enough, b"salt", "a", 1), case, enough) == 0.01
     assert spent(decided(case, GATE, b"salt", "a", 1), case, GATE) == 0.0
+    golden = case_of(CORRECT, Results(answered(), answered()), {}, "volunteered", Level(0.01, 0.02))
+    assert spent(decided(golden, GateSettings(judge_wanted=120), b"salt", "a", 1), golden, enough) == 0.01
     broken = replace(case, judged=replace(case.judged, champion=case.judged.champion * np.nan))
     assert spent(decided(broken, enough, b"salt", "a", 1), broken, enough) == 0.0
 

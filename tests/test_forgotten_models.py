@@ -5,6 +5,7 @@ import json
 import pytest
 
 from daemon import forgetting
+from daemon.batch_making import BeginsFrom
 from daemon.cli import main as cli
 from daemon.model_beginning import Beginning
 from tests.intake_world import output
@@ -98,26 +99,34 @@ def world(tmp_path):
     made.close()
 
 
-def begins(world, batch):
-    path = Beginning(world.state.log, world.state.views, world.shelves())(world.told(batch))
+def beginning(world):
+    return Beginning(world.state.log, world.state.views, world.shelves())
+
+
+def folder_of(world, batch):
+    path = beginning(world)(world.told(batch))
     return None if path is None else path.name
 
 
 def test_only_what_was_asked_for_so_begins_from_an_untouched_model(world):
-    """The newest champion that learnt nothing from anybody forgotten; the batch after it begins from the champion."""
+    """The newest champion that learnt nothing from anybody forgotten; the batch says so, the one after it does not."""
+    assert beginning(world).asked("support") is None
     world.say("training_asked", workload="support")
-    world.batch(3, [])
-    assert begins(world, 3) == "0002"
+    assert beginning(world).asked("support") is None
     world.say("training_asked", workload="support", without_forgotten=True)
+    assert beginning(world).asked("support") == BeginsFrom(1)
+    assert beginning(world).asked("chat") is None
+    world.batch(3, [], begins_from={"model": 1})
+    assert beginning(world).asked("support") is None
     world.batch(4, [])
-    world.batch(5, [])
-    assert [begins(world, batch) for batch in (3, 4, 5)] == ["0002", "0001", "0002"]
+    assert [folder_of(world, batch) for batch in (3, 4)] == ["0001", "0002"]
 
 
 def test_where_all_learnt_from_somebody_forgotten_it_begins_anew(world):
     """From the base model of config.toml, or from nothing; a folder that is gone is none."""
     world.say("training_asked", workload="support", without_forgotten=True)
-    world.batch(3, [])
     for number in (1, 0):
         world.shelves().of("support").remove(number)
-    assert begins(world, 3) is None
+    assert beginning(world).asked("support") == BeginsFrom(None)
+    world.batch(3, [], begins_from={"model": None})
+    assert folder_of(world, 3) is None

@@ -3,15 +3,24 @@
 import numpy as np
 import pytest
 
+from daemon.batch_making import BeginsFrom
 from daemon.deriving import as_text
-from daemon.event_kinds import CHALLENGER_TURNED_DOWN, RUN_PLANNED
+from daemon.event_kinds import (
+    CHALLENGER_PROMOTED,
+    CHALLENGER_TURNED_DOWN,
+    CHAMPION_ROLLED_BACK,
+    MODEL_SHELVED,
+    RUN_PLANNED,
+)
 from daemon.event_log import AppendFailed
 from daemon.forming import LOOK_AGAIN_SECONDS, LOOK_IN_ANY_CASE_SECONDS
 from daemon.night_parts import Formed, NotFormed
 from daemon.night_settings import TriggerSettings
 from daemon.rebuilding import check
-from tests.forming_world import worlds
+from tests.forming_world import DAY, worlds
 from tests.test_stage_line import write_stage
+
+ONLY_NEW = 'return pool.keep(pool["times_learnt"] == 0, self.name, "learnt before")'
 
 
 @pytest.fixture
@@ -96,13 +105,90 @@ def test_what_a_model_that_was_turned_down_has_learnt_is_new_again_and_fires_not
     place.rate_learnt(10)
     place.turn()
     before = place.forming.rebuild(1).body["hash"]
+    of_it = {"workload": "sums", "model": 1, "run": "run-0001"}
     place.tell(RUN_PLANNED, {"run": "run-0001", "batch": 1, "workload": "sums"})
-    place.tell(CHALLENGER_TURNED_DOWN, {"workload": "sums", "model": 1, "run": "run-0001"})
+    place.tell(MODEL_SHELVED, of_it | {"batch": 1, "hash": "h", "base": None})
+    place.tell(CHALLENGER_TURNED_DOWN, of_it)
     assert place.turn("2026-11-26") == NotFormed("sums", "0 of 10 new examples", news=True)
     place.rate_learnt(10)
     assert place.turn("2026-11-27") == Formed(2, "sums")
     assert place.bodies("batch_formed")[1]["rows"]["times_learnt"][:20] == [0] * 20
     assert place.forming.rebuild(1).body["hash"] == before
+
+
+def roll_back(place):
+    """The second batch's model was in use, and gave its place back to the first one's."""
+    for model in (1, 2):
+        of_it = {"workload": "sums", "model": model, "run": f"run-{model:04}"}
+        place.tell(RUN_PLANNED, {"run": f"run-{model:04}", "batch": model, "workload": "sums"})
+        place.tell(MODEL_SHELVED, of_it | {"batch": model, "hash": f"h{model}", "base": model - 1})
+        place.tell(CHALLENGER_PROMOTED, of_it)
+    place.tell(CHAMPION_ROLLED_BACK, {"workload": "sums", "from": 2, "to": 1, "reason": None})
+
+
+def test_what_only_a_model_that_was_rolled_back_has_learnt_is_new_again_and_fires_nothing(world, tmp_path):
+    """What had been formed before the rollback is formed again equal, and so is what comes after it."""
+    write_stage(tmp_path, "only_new", ONLY_NEW)
+    place = world(stages=("only_new",))
+    for _ in range(2):
+        place.rate_learnt(10)
+        place.turn()
+    roll_back(place)
+    assert place.turn("2026-11-26") == NotFormed("sums", "0 of 10 new examples", news=True)
+    place.rate_learnt(10)
+    assert place.turn("2026-11-27") == Formed(3, "sums")
+    body = place.bodies("batch_formed")[2]
+    assert len(body["rows"]["example"]) == 20
+    assert "repeats" not in body
+    place.reopen()  # nothing is in memory any more
+    for number in (1, 2, 3):
+        assert place.forming.rebuild(number).body["hash"] == place.bodies("batch_formed")[number - 1]["hash"]
+
+
+def test_a_batch_that_learns_anew_what_an_earlier_one_did_says_so(world):
+    """Until something is said of one of its examples; asked for by hand, since no trigger fires for it."""
+    place = world()
+    for _ in range(2):
+        place.rate_learnt(10)
+        place.turn()
+    roll_back(place)
+    place.clock.advance(seconds=DAY)
+    assert place.turn("2026-11-26", asked=True) == Formed(3, "sums")
+    assert place.turn("2026-11-26", asked=True) == Formed(4, "sums")
+    first, second, *bodies = place.bodies("batch_formed")
+    assert ["repeats" in body for body in (first, second)] == [False, False]
+    assert [body["repeats"] for body in bodies] == [2, 2]
+    assert second["hash"] != bodies[0]["hash"] != bodies[1]["hash"]
+    example = max(second["rows"]["example"])
+    ids = dict(place.log.read_after(0, 100_000, ("seq", "id")))
+    place.say({"id": "later", "output_id": ids[example], "score": 61})
+    assert place.turn("2026-11-26", asked=True) == Formed(5, "sums")
+    assert "repeats" not in place.bodies("batch_formed")[4]
+
+
+def test_what_the_model_has_not_learnt_that_a_run_begins_from_is_new_to_its_batch(world, tmp_path):
+    """An ask may say so of the batch that it wants; it is formed again equal, and the one after it is as ever."""
+    write_stage(tmp_path, "only_new", ONLY_NEW)
+    place = world(stages=("only_new",))
+    for _ in range(2):
+        place.rate_learnt(10)
+        place.turn()
+    for model in (1, 2):
+        place.tell(MODEL_SHELVED, {"workload": "sums", "model": model, "run": None, "batch": model, "base": model - 1})
+        place.tell(CHALLENGER_PROMOTED, {"workload": "sums", "model": model, "run": None})
+    place.forming._begins = lambda workload: BeginsFrom({"sums": 1}[workload])
+    assert place.turn("2026-11-26", asked=True) == Formed(3, "sums")
+    place.forming._begins = lambda _: BeginsFrom(None)
+    assert place.turn("2026-11-26", asked=True) == Formed(4, "sums")
+    *_, line, nothing = place.bodies("batch_formed")
+    assert (line["begins_from"], nothing["begins_from"]) == ({"model": 1}, {"model": None})
+    assert [len(body["rows"]["example"]) for body in (line, nothing)] == [10, 20]
+    place.reopen()  # nothing is in memory any more
+    for number in (3, 4):
+        assert place.forming.rebuild(number).body["hash"] == place.bodies("batch_formed")[number - 1]["hash"]
+    place.rate_learnt(10)
+    assert place.turn("2026-11-27") == Formed(5, "sums")
+    assert "begins_from" not in place.bodies("batch_formed")[4]
 
 
 def test_why_there_is_no_batch_is_told_once_a_night(world):

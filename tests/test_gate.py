@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from daemon.gate import Answers, Case, Policy, decide
+from daemon.gate import Answers, Case, Policy, decide, fair_of
 
 LEVEL = 1 / 365
 
@@ -51,9 +51,8 @@ def test_a_challenger_that_is_as_good_is_turned_down():
     """As many flips each way."""
     decision = decide(case(answers(75, 75)), Policy(), rng())
     assert decision.verdict == "turn down"
-    assert decision.sentence == (
-        "Turned down: accuracy +0.0 points on 1000 fair examples, p = 0.5 where 0.0027 is needed."
-    )
+    assert decision.sentence == "Turned down: not better, accuracy +0.0 points on 1000 fair examples."
+    assert clause_of(decision, "better").words.endswith("p = 0.5 where 0.0027 is needed")
 
 
 def test_a_gain_that_chance_explains_is_turned_down():
@@ -61,12 +60,17 @@ def test_a_gain_that_chance_explains_is_turned_down():
     decision = decide(case(answers(90, 65)), Policy(), rng())
     assert clause_of(decision, "better").figures["p"] < 0.05
     assert decision.verdict == "turn down"
+    assert decision.sentence == (
+        "Turned down: accuracy +2.5 points on 1000 fair examples, which may be chance (with so many, +4.5 points "
+        "would show)."
+    )
 
 
 def test_the_evidence_says_what_could_have_been_seen():
     """The smallest gain that tonight's set would have shown in four nights of five."""
-    found = clause_of(decide(case(answers(75, 75)), Policy(), rng()), "better").figures["smallest_gain"]
-    assert 0.04 < found < 0.05
+    decision = decide(case(answers(75, 75)), Policy(), rng())
+    assert 0.04 < clause_of(decision, "better").figures["smallest_gain"] < 0.05
+    assert decision.evidence["smallest_gain"] == clause_of(decision, "better").figures["smallest_gain"]
 
 
 def test_a_regression_in_one_type_is_refused_whatever_the_rest_gains():
@@ -79,14 +83,20 @@ def test_a_regression_in_one_type_is_refused_whatever_the_rest_gains():
     decision = decide(case(judged), Policy(), rng())
     assert clause_of(decision, "better").holds
     assert decision.verdict == "turn down"
-    assert decision.sentence.startswith("Turned down: type sql: -16.0 points, at least -19.8 points, on 250 examples;")
+    assert decision.sentence == (
+        "Turned down: type sql may be worse by 19.8 points, the limit is 5.0 points: -16.0 points on 250 examples."
+    )
 
 
 def test_small_types_are_pooled_and_it_is_said():
-    """Ten types of a hundred examples each."""
+    """Ten types of a hundred examples each; the most frequent are named."""
     judged = answers(100, 50, 1000, types=tuple(f"type{number}" for number in range(10)))
+    judged.artifact_type[0] = "type7"
     decision = decide(case(judged), Policy(), rng())
-    assert [clause.name for clause in decision.clauses if "types" in clause.name] == ["other (10 types)"]
+    (told,) = (clause for clause in decision.clauses if "types" in clause.name)
+    assert told.name == "other (10 types)"
+    assert told.words.endswith("; types of under 200 examples each: type7, type1, type2, type3, type4, …")
+    assert len(told.figures["types"]) == 10
     assert decision.verdict == "promote"
 
 
@@ -101,8 +111,43 @@ def test_a_slice_of_a_few_is_not_tested_apart():
 
 def test_a_worse_golden_set_is_refused():
     """What a person froze may not get worse."""
-    decision = decide(case(answers(100, 50), golden=answers(5, 30, 200)), Policy(), rng())
-    assert decision.sentence.startswith("Turned down: golden set: -12.5 points")
+    decision = decide(case(answers(150, 50), golden=answers(5, 30, 200)), Policy(), rng())
+    assert clause_of(decision, "better").holds
+    assert decision.sentence.startswith("Turned down: golden set may be worse by 17.2 points")
+
+
+def test_the_golden_set_is_fair_evidence():
+    """A gain on it may promote where ratings are volunteered, and a loss on it is no gain; the mix is told."""
+    unfair = answers(300, 20, fair=False)
+    decision = decide(case(unfair, golden=answers(60, 10, 300), ratings="volunteered"), Policy(), rng())
+    assert decision.verdict == "promote"
+    assert decision.sentence.startswith("Promoted: accuracy +16.7 points on 300 fair examples")
+    enough = clause_of(decision, "enough")
+    assert enough.words == "300 fair examples, 300 of them golden, of the 200 that are wanted"
+    worse = case(unfair, golden=answers(30, 30, 300), ratings="volunteered")
+    assert decide(worse, Policy(), rng()).verdict == "turn down"
+    few = case(unfair, golden=answers(60, 10, 150), ratings="volunteered")
+    assert decide(few, Policy(), rng()).verdict == "by hand"
+
+
+def test_a_golden_set_alone_is_evidence():
+    """A workload whose judge side has nothing that says what is right."""
+    decision = decide(case(answers(0, 0, 0), golden=answers(60, 5, 300), ratings="volunteered"), Policy(), rng())
+    assert decision.verdict == "promote"
+    assert (decision.evidence["judged"], decision.evidence["golden"]) == (0, 300)
+    assert decision.evidence["challenger"] > decision.evidence["champion"]
+    few = case(answers(0, 0, 0), golden=answers(30, 5, 100), ratings="volunteered")
+    assert decide(few, Policy(), rng()).verdict == "by hand"
+    assert clause_of(decide(few, Policy(), rng()), "negative flips").figures["flips"] == 5
+
+
+def test_golden_examples_weigh_as_the_others_do_on_the_mean():
+    """Beside examples of which each stands for many."""
+    judged = answers(0, 0, 100, weights=np.linspace(1, 9, 100))
+    found = fair_of(case(judged, golden=answers(0, 0, 50)))
+    assert found.weights[100:].tolist() == pytest.approx([5.0] * 50)
+    assert len(found) == 150
+    assert fair_of(case(answers(0, 0, 100), golden=answers(0, 0, 50))).weights is None
 
 
 def test_too_many_negative_flips_are_refused_though_the_sum_is_better():
@@ -154,7 +199,11 @@ def test_unfair_rows_beside_fair_ones_do_not_count_for_it():
 
 def test_without_a_level_nothing_is_promoted():
     """The year's budget is spent."""
-    assert decide(case(answers(300, 0), level=0.0), Policy(most_negative_flips=1.0), rng()).verdict == "turn down"
+    decision = decide(case(answers(300, 0), level=0.0), Policy(most_negative_flips=1.0), rng())
+    assert decision.verdict == "turn down"
+    assert decision.sentence == (
+        "Turned down: accuracy +30.0 points on 1000 fair examples, but no more may be promoted by mistake for now."
+    )
 
 
 def test_other_figures_are_tested_by_flipping_signs():

@@ -62,6 +62,13 @@ def test_promotions_and_rollbacks_have_the_model_s_number(tmp_path):
     assert words_on(axes)[1:] == ["model 1", "model 3", "back to 1", "model 1"]
 
 
+def test_a_night_whose_run_failed_says_so(tmp_path):
+    """Where its mark would be."""
+    lost = [nights.planned(3, "run-0009"), nights.run_failed(3, "run-0009")]
+    _, axes = drawn(tmp_path, [*EVENTS, *lost])
+    assert words_on(axes).count("run failed") == 1
+
+
 @pytest.mark.parametrize("count", [2, 9, 39])
 def test_no_name_lies_on_another(tmp_path, count):
     """Promoted every night: there is no room for each."""

@@ -64,11 +64,15 @@ class TestPromoting:
         assert (body["metric"], body["higher_is_better"]) == ("correct", True)
         assert body["success"]["type erd"] == body["metrics"]["type erd"]["correct"]  # of right and wrong the same
         assert set(body["latency"]) == {"champion", "challenger"}
+        assert set(body["latencies"]) == {"type erd", "type sql"}
+        assert all(set(pair) == {"champion", "challenger"} for pair in body["latencies"].values())
+        assert all(seconds > 0 for pair in body["latencies"].values() for seconds in pair.values())
         of_the_base = sum(path.stat().st_size for path in (world.folder / "base").iterdir())
         assert body["size"]["champion"] == of_the_base  # without the card and the README, which grow
         (_, promoted) = world.events("challenger_promoted")[0]
         names = [clause["name"] for clause in promoted["decision"]["clauses"]]
         assert names == ["enough", "better", "other (2 types)", "negative flips", "latency", "size"]
+        assert promoted["decision"]["evidence"]["latencies"].keys() == {"type erd", "type sql"}
         assert promoted["level"] == promoted["decision"]["evidence"]["level"] == pytest.approx(1 / 365)
         world.close()
 

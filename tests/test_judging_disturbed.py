@@ -14,6 +14,7 @@ from daemon.judge_folder import judge_folder
 from daemon.judge_planning import Golden
 from daemon.night_building import shelves_of
 from daemon.settings import settings_of
+from daemon.views.history import History
 from daemon.views.store import rebuild_digests
 from tests.judging_world import CONFIG, DAY, World
 
@@ -169,16 +170,33 @@ def test_two_workloads_promoted_in_one_turn_share_the_budget(tmp_path):
 
 
 class Frozen:
-    """One golden example, until it is retired."""
+    """One golden example, or more, until the set is retired."""
 
-    def __init__(self, world):
+    def __init__(self, world, rows=1):
         self.version, world.goldens = 1, self
         world.judging._goldens = self
-        world.say("golden_recorded", set="default", input="g", reference="r", artifact_type="erd")
-        self.seq = world.state.log.head().seq
+        for number in range(rows):
+            world.say("golden_recorded", set="default", input=f"g{number}", reference="r", artifact_type="erd")
+        self.seqs = list(range(world.state.log.head().seq - rows + 1, world.state.log.head().seq + 1))
 
     def of(self, workload):
-        return self.version and Golden(self.version, [self.seq], lambda seqs: seqs < 0)
+        return self.version and Golden(self.version, self.seqs, lambda seqs: seqs < 0)
+
+
+def test_where_nothing_but_a_golden_set_is_there_models_are_judged_on_that(tmp_path):
+    """Nobody has rated anything: it is promoted, on fair examples, and the history has its figure."""
+    world = World(tmp_path, BASE.replace('ratings = "all"\n', ""))
+    world.base(0.5)
+    Frozen(world, rows=80)
+    world.finish_run(0.9)
+    kind, body = world.decide()
+    assert (kind, body["decision"]["verdict"]) == ("challenger_promoted", "promote")
+    ((_, judged),) = world.events("challenger_judged")
+    assert (judged["outputs"], judged["metrics"]["all"]) == ([], judged["metrics"]["golden"])
+    assert min(judged["latency"].values()) > 0
+    assert world.state.views.of(History).course("guessing").measured[-1].figures["all"].mean > 0.7
+    assert world.state.views.digests() == rebuild_digests(world.state.log)
+    world.close()
 
 
 def test_a_golden_set_that_is_retired_while_it_is_judged(world):

@@ -2,13 +2,14 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 import adaptd
 from adaptd import models
 from adaptd.complaints import complaints
-from adaptd.models import NoModel
+from adaptd.models import ModelDamaged, NoModel
 from daemon.model_shelf import Shelf
 from tests.spooled_lines import as_a_fresh_host, output_of
 
@@ -78,6 +79,29 @@ def test_strictly_it_is_said_why_there_is_none(state, workload, told):
     assert adaptd.model_path(workload) is None
     with pytest.raises(NoModel, match=told):
         adaptd.model_path(workload, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda path: (path / "deep" / "weights").write_text("other"), "deep/weights is not as it was written"),
+        (lambda path: (path / "deep" / "weights").unlink(), "deep/weights is gone"),
+        (lambda path: (path / "more").write_text("x"), "more, which is not among its files"),
+        (lambda path: (path / "manifest.json").write_text("[]"), "manifest.json: list indices"),
+        (lambda path: (path / "manifest.json").unlink(), "manifest.json: "),
+    ],
+)
+def test_where_it_is_asked_for_every_file_is_hashed_before_a_path_is_given(state, spoil, told):
+    """A damaged model has none, and that is told; without `check` it costs one look at a link."""
+    complaints.on_error, heard = (lambda told: heard.append(str(told))), []
+    path = promote(state, 1, files=("weights", "deep/weights"))
+    assert adaptd.model_path("support", check=True) == path
+    spoil(Path(path))
+    assert adaptd.model_path("support") == path
+    assert adaptd.model_path("support", check=True) is None
+    assert told in heard[0]
+    with pytest.raises(ModelDamaged, match="Nothing of it should be used: roll back with `adaptd models rollback`"):
+        adaptd.model_path("support", check=True, strict=True)
 
 
 def test_switched_off_there_is_no_model(state, monkeypatch):

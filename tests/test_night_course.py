@@ -6,6 +6,7 @@ import random
 import statistics
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 
 from daemon.night_course import ALL, PATIENCE, Course, Night
@@ -223,14 +224,31 @@ def test_the_short_form_has_what_is_remarkable_and_nothing_else():
 def test_latency_is_that_of_the_model_in_use():
     """The challenger's when it was promoted, else the champion's; the last that is known."""
     first, second = nights.judged(0, 1, 0, (0.5, 0.6)), nights.judged(1, 2, 1, (0.6, 0.5))
-    assert course_of([first, nights.promoted(0, 1)]).latency == 0.003
-    assert course_of([first, nights.promoted(0, 1), second, nights.turned_down(1, 2)]).latency == 0.002
+    assert course_of([first, nights.promoted(0, 1)]).latency() == 0.003
+    assert course_of([first, nights.promoted(0, 1), second, nights.turned_down(1, 2)]).latency() == 0.002
     unknown = nights.judged(1, 2, 1, (0.6, 0.5), latency=None)
-    assert course_of([first, nights.promoted(0, 1), unknown, nights.turned_down(1, 2)]).latency == 0.003
+    assert course_of([first, nights.promoted(0, 1), unknown, nights.turned_down(1, 2)]).latency() == 0.003
+    assert course_of([first, nights.promoted(0, 1), nights.rolled_back(0, 1, 0)]).latency() == 0.002
+    alone = nights.judged(0, 1, None, (0.5, 0.6), latency={"challenger": 0.004})
+    assert course_of([alone, nights.turned_down(0, 1)]).latency() is None  # nothing is in use
+
+
+def test_each_artifact_type_has_its_own_latency():
+    """Night by night, also in the tracker; where it was not measured nothing is claimed."""
+    types = {"erd": (0.5, 0.6), "sql": (0.5, 0.5)}
+    took = {"type erd": {"champion": 0.004, "challenger": 0.006}}
+    alone = {"type erd": {"challenger": 0.005}}  # no champion yet
+    first = nights.judged(0, 1, None, (0.5, 0.6), types=types, latency={"challenger": 0.003}, latencies=alone)
+    second = nights.judged(1, 2, 1, (0.6, 0.5), types=types, latencies=took)
+    course = course_of([first, nights.promoted(0, 1), second, nights.turned_down(1, 2)])
+    assert [one.seconds("type erd") for one in course.measured] == [0.005, 0.004]
+    assert (course.latency("type erd"), course.latency("type sql"), course.latency()) == (0.004, None, 0.002)
+    assert course.tracker().get_performance_trend("type erd")["latencies_ms"] == [5.0, 4.0]
+    assert np.isnan(course.tracker().get_performance_trend("type sql")["latencies_ms"]).all()
 
 
 def test_nothing_known_is_nothing_claimed():
     """No metric, no slice, no latency."""
     course = Course([], [], {})
-    assert (course.metric, course.slices(), course.latency, course.happened) == (None, [], None, [])
+    assert (course.metric, course.slices(), course.latency(), course.happened) == (None, [], None, [])
     assert course.short() == {"metric": None, "in_points": True, "newest": None, "slices": []}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from daemon.heartbeat import MOST_LOSSES, Heart
+from daemon.model_shelf import ModelDamaged, Shelf
 from daemon.night_settings import WorkloadSettings
 from daemon.run_child import Refused, _base_model, device_of, halved, words_of
 from daemon.run_folder import RunFolder, Spec, Start
@@ -118,12 +119,30 @@ def test_less_memory_halves_what_is_learnt_at_once():
     assert halved(Unsized(), 3) == Unsized()
 
 
+def beginning_from(path):
+    return Spec(run="run-0001", batch=1, workload="a", plugin="a", code="", mode="full", settings={}, seed=1, names={},
+                base_model=str(path))  # fmt: skip
+
+
 def test_a_base_model_has_to_be_there():
     """Nothing is downloaded."""
-    spec = Spec(run="run-0001", batch=1, workload="a", plugin="a", code="", mode="full", settings={}, seed=1, names={},
-                base_model="/nowhere/model")  # fmt: skip
     with pytest.raises(Refused, match=r"base_model /nowhere/model: no folder there, expected the model to begin from"):
-        _base_model(spec)
+        _base_model(beginning_from("/nowhere/model"))
+
+
+def test_a_champion_is_whole_before_a_run_begins_from_it(tmp_path):
+    """Its files are hashed again; a folder of somebody's own has no hashes."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "weights").write_text("as they were")
+    assert _base_model(beginning_from(own)) == own
+    shelf = Shelf(tmp_path / "shelf")
+    shelf.put(3, own, {}, "")
+    assert _base_model(beginning_from(shelf.path(3))) == shelf.path(3)
+    (shelf.path(3) / "weights").unlink()
+    (shelf.path(3) / "weights").write_text("otherwise")
+    with pytest.raises(ModelDamaged, match="weights is not as it was written"):
+        _base_model(beginning_from(shelf.path(3)))
 
 
 def test_the_child_sees_its_own_gpu_alone():

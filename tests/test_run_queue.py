@@ -138,6 +138,10 @@ def test_what_was_rolled_back_is_not_learnt_again_in_the_same_way(world):
     assert not world.queue.busy("counting")
     told = ["batch 2 is not planned: it is batch 1 again, whose model was rolled back"]
     assert world.queue.plan(NOW) == told
+    world.batches.add(repeats=1)
+    assert world.queue.plan(NOW) == [told[0].replace("batch 2", "batch 3", 1)]
+    world.batches.add(repeats=3)  # of which nothing was rolled back
+    assert world.queue.busy("counting")
     configure(world, steps=7)
     assert world.queue.busy("counting")
 

@@ -195,6 +195,8 @@ def _show(options: argparse.Namespace, tellings: BatchTellings) -> int:
         "pool": f"{count_of(body['figures']['pool'], 'example')}, {body['figures']['new']:,} new",
         "batch": f"{count_of(rows, 'example')}; {body['validation']['count']:,} to stop by",
     }
+    if "repeats" in body:
+        facts["repeats"] = f"batch {body['repeats']}: the same is new in it, and nothing was said of that since"
     for name, text in facts.items():
         _print(f"  {name:<9} {text}", 12)
     _print_stages(body["stages"])

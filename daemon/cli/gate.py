@@ -9,12 +9,12 @@ from daemon.cli.main import add_config
 from daemon.cli.printing import folded, harmless, in_columns, line_width, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from adaptd.locating import Place
     from daemon.gate_telling import Explained, Fair, GateTellings, Shown
 
-HEAD = ("workload", "ratings", "fair", "of", "wanted", "level of the next decision")
+HEAD = ("workload", "ratings", "fair", "of", "golden", "wanted", "level of the next decision")
 
 
 def add_gate(parser: argparse.ArgumentParser) -> None:
@@ -119,14 +119,26 @@ def _of_evidence(found: Explained) -> Iterator[tuple[str, str]]:
     if "metric" not in told:
         return
     yield "metric", f"{told['metric']} {told['champion']:.3g} before, {told['challenger']:.3g} now"
-    golden = f", {told['golden']} of the golden set" if told["golden"] else ""
+    golden = f", and {told['golden']} of the golden set" if told["golden"] else ""
     yield "examples", f"{told['judged']}, {told['fair']} of them fair (ratings = {told['ratings']}){golden}"
+    if told.get("smallest_gain"):  # models that answer alike show nothing of that
+        gain = told["smallest_gain"]
+        least = f"{100 * gain:.1f} points" if told.get("binary") else f"{gain:.3g}"
+        yield "power", f"a true gain of {least} would have been seen in four nights of five"
     mix = told.get("sources") or {}  # decisions of earlier versions have none
     if mix.keys() - {"unsaid"}:
         yield "said by", ", ".join(f"{name} {part['judged']}, fair {part['fair']}" for name, part in mix.items())
+    slow = told.get("latencies") or {}
+    if len(slow) > 1:
+        yield "latency", "; ".join(_latency(name, pair) for name, pair in slow.items())
     level = (found.decided or {}).get("level") or 0.0
     spent = f"{level:.2g} of {told['budget_left']:.2g} false promotions that could be spent"
     yield "budget", f"{spent} then" if level else f"nothing of {told['budget_left']:.2g}: nothing could be promoted"
+
+
+def _latency(name: str, pair: Mapping[str, float]) -> str:
+    was, now = 1000 * pair["was"], 1000 * pair["now"]
+    return f"{name.removeprefix('type ')} {now:.3g} ms an example, was {was:.3g}"
 
 
 # What is left
@@ -163,12 +175,16 @@ def _page(found: Shown) -> Iterator[str]:
     for one in found.workloads:
         if one.unreadable:
             yield from folded(harmless(f"{one.workload}: {one.unreadable}"), width)
-    if any(one.fair < one.wanted for one in found.workloads):
+    if any(one.evidence < one.wanted for one in found.workloads):
         yield ""
-        words = "More fair examples come with `adaptd ask --random`, or where all outputs are rated, by ratings = all."
+        words = (
+            "More fair examples come with `adaptd ask --random`, with `adaptd golden`, or where all outputs are rated, "
+            "by ratings = all."
+        )
         yield from folded(words, width)
 
 
 def _row(one: Fair) -> tuple[str, ...]:
-    level = f"{one.level:.3g}" if one.fair >= one.wanted else f"{one.level:.3g}, and it would spend nothing"
-    return (one.workload, one.ratings, str(one.fair), str(one.judged), str(one.wanted), level)
+    level = f"{one.level:.3g}" if one.evidence >= one.wanted else f"{one.level:.3g}, and it would spend nothing"
+    golden = str(one.golden) if one.golden else ""
+    return (one.workload, one.ratings, str(one.fair), str(one.judged), golden, str(one.wanted), level)

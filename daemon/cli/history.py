@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from daemon.history_telling import HistoryTold
-    from daemon.night_course import Figure, Happened
+    from daemon.night_course import Happened
 
 WIDTH, MOST_WIDE = 80, 1_000  # of the chart, and of the table, where no terminal says how wide it is
 NIGHTS = 30
+WIDE = 100  # columns from which on there is room for how long an example takes each night
+SLOWEST = 4  # artifact types that are named with it
 
 
 class NoPicture(AdaptdError):
@@ -96,25 +98,27 @@ def _title(told: HistoryTold) -> str:
 
 def _table(told: HistoryTold, width: int | None) -> list[str]:
     """With its head wherever it goes: programs have --json."""
-    head = ("night", told.course.metric or "", "95%", ">= 70", "of", "what happened")
+    head = ("night", told.course.metric or "", "95%", ">= 70", "of", "ms", "what happened")
     rows = [
-        (one.night, *_cells(told.figure(one) if one.tells else None, one), _happening(told, one)) for one in told.shown
+        (one.night, *_cells(told, one, wide=width is None or width >= WIDE), _happening(told, one))
+        for one in told.shown
     ]
-    if told.course.metric is None:
-        rows = [(row[0], "", "", "", "", row[-1]) for row in rows]
     columns = [column for column in zip(head, *rows, strict=True) if any(column[1:])][:-1]
     left = None if width is None else max(20, width - sum(max(map(len, column)) + 2 for column in columns))
     return in_columns([(*row[:-1], cut(harmless(row[-1]), left)) for row in rows], head, width or MOST_WIDE)
 
 
-def _cells(figure: Figure | None, one: Happened) -> tuple[str, str, str, str]:
+def _cells(told: HistoryTold, one: Happened, *, wide: bool) -> tuple[str, str, str, str, str]:
     """In brackets, without the rest, what a model reached last that came into use without being judged that night."""
+    figure = told.figure(one) if one.tells and told.course.metric is not None else None
     if figure is None:
-        return "", "", "", ""
+        return "", "", "", "", ""
     if not one.measured:
-        return f"({figure.mean:.3f})", "", "", ""
+        return f"({figure.mean:.3f})", "", "", "", ""
     success = "" if figure.success is None else f"{figure.success:.0%}"
-    return f"{figure.mean:.3f}", f"{figure.low:.3f}-{figure.high:.3f}", success, f"{figure.rows:,}"
+    took = one.seconds(told.part) if wide else None
+    latency = "" if took is None else f"{1000 * took:.3g}"
+    return f"{figure.mean:.3f}", f"{figure.low:.3f}-{figure.high:.3f}", success, f"{figure.rows:,}", latency
 
 
 def _happening(told: HistoryTold, one: Happened) -> str:
@@ -164,8 +168,22 @@ def _remarks(told: HistoryTold) -> Iterator[str]:
         yield from course_words(short)
     if not standing["drop"] and not standing["plateau"]:
         yield _direction(told, standing)
-    if course.latency is not None:
-        yield f"the model in use takes {1000 * course.latency:.3g} ms an example"
+    if (seconds := course.latency(told.part)) is not None:
+        of_type = "" if told.artifact_type is None else f" of {told.artifact_type}"
+        yield f"the model in use takes {1000 * seconds:.3g} ms an example{of_type}{_by_type(told)}"
+
+
+def _by_type(told: HistoryTold) -> str:
+    """«: erd 3.1, sql 0.9», the slowest first."""
+    from daemon.history_words import slice_words
+
+    parts = told.course.slices() if told.artifact_type is None else []
+    took = {part: seconds for part in parts[1:] if (seconds := told.course.latency(part)) is not None}
+    if len(took) < 2:
+        return ""
+    slowest = sorted(took, key=lambda part: -took[part])
+    words = [f"{slice_words(part, {})} {1000 * took[part]:.3g}" for part in slowest[:SLOWEST]]
+    return ": " + ", ".join(words) + (", …" if len(took) > SLOWEST else "")
 
 
 def _direction(told: HistoryTold, standing: Mapping[str, Any]) -> str:
@@ -211,5 +229,6 @@ def _happened_document(told: HistoryTold, one: Happened) -> dict[str, Any]:
         "measured": one.measured,
         "figure": None if figure is None else figure._asdict(),
         "challenger": None if challenger is None else challenger._asdict(),
-        "latency": one.latency,
+        "latency": one.latency if told.artifact_type is None else one.latencies.get(told.part),
+        "latencies": dict(one.latencies),
     }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from daemon.model_comparing import Flipped
     from daemon.model_telling import ModelTellings, ModelTold
 
-HEAD = ("model", "state", "since (UTC)", "run", "size", "")
+HEAD = ("model", "state", "since (UTC)", "run", "size", "judged", "")
 N = "its number, as in 3; support/3 where several workloads have one"
 
 
@@ -98,7 +98,7 @@ def _print_list(options: argparse.Namespace, tellings: ModelTellings) -> int:
         return 0
     rows = [
         (name_of(one), one.model.state, short_moment_of(one.model.since)[:16], one.model.run or "-", _size(one),
-         "; ".join(_marks(one)))
+         _judged(one), "; ".join(_marks(one)))
         for one in found
     ]  # fmt: skip
     for line in in_columns(rows, HEAD, line_width()):
@@ -117,6 +117,12 @@ def _size(told: ModelTold) -> str:
     return size_of(told.size) if told.path else "-"
 
 
+def _judged(told: ModelTold) -> str:
+    """«correct 0.93»: what it reached when it challenged the champion."""
+    figure = told.model.figure
+    return "" if figure is None else f"{figure[0]} {figure[1]:.3g}"
+
+
 def _marks(told: ModelTold) -> Iterator[str]:
     if told.model.pinned:
         yield "pinned"
@@ -131,6 +137,7 @@ def document(told: ModelTold) -> dict[str, Any]:
     model = told.model
     some = {"workload": told.workload, "model": model.number, "state": model.state, "since": moment_of(model.since)}
     some |= {name: getattr(model, name) for name in ("run", "batch", "hash", "base", "pinned")}
+    some |= dict(zip(("metric", "value"), model.figure or (None, None), strict=True))
     return some | {"path": told.path, "size": told.size, "forgotten": told.forgotten}
 
 
@@ -153,7 +160,8 @@ def _print_model(options: argparse.Namespace, tellings: ModelTellings) -> int:
 
 
 def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    from daemon.model_cards import said_of, short, told_slice, told_value
+    from daemon.model_cards import costs_of, said_of, short, told_slice, told_value
+    from daemon.models_outlook import without_verdict
 
     yield "model", f"{name_of(told)}, {told.model.state} since {short(card['since'])}"
     yield from (("note", mark) for mark in _marks(told))
@@ -167,11 +175,14 @@ def _facts(told: ModelTold, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     judged = card["judged"] or {}
     for name, value in (judged.get("metrics") or {}).items():
         yield "judged", f"{name}: {told_slice(value)}"
+    for name, text in costs_of(judged) if judged else ():
+        yield "", f"{name}: {text}"
     decided = card["decided"]
     if decided:
         by = " by hand" if decided["by"] == "hand" else ""
         verdict = "promoted" if decided["kind"] == "challenger_promoted" else "turned down"
-        yield "decided", f"{verdict}{by}, {short(decided['at'])}: {decided['sentence'] or decided['reason']}"
+        why = without_verdict(decided["sentence"] or decided["reason"] or decided["failed"] or "")
+        yield "decided", f"{verdict}{by}, {short(decided['at'])}: {why}"
         for clause in decided["clauses"]:
             yield "", f"{'holds' if clause['holds'] else 'NOT':<5}  {clause['name']}: {said_of(clause)}"
 

@@ -141,7 +141,7 @@ def in_columns(rows: Sequence[Sequence[str]], head: Sequence[str], width: int | 
         if fits:
             lines.append("  ".join([*before, last]).rstrip())
         else:
-            lines += [cut("  ".join(before).rstrip(), width), "  " + last.rstrip()]
+            lines += [cut("  ".join(before).rstrip(), width), *(["  " + last.rstrip()] if last.strip() else [])]
     return lines
 
 

@@ -286,14 +286,18 @@ def _workloads(found: Status, now: int, width: int) -> list[str]:
 
 
 def _models(found: Status, width: int) -> list[str]:
-    """A line for each workload that has one, and below it where something fell or stands still."""
-    told = [(name, words) for one in found.models if one.told is not None
-            for name, words in ((one.name, one.told), *(("", remark) for remark in one.remarks))]  # fmt: skip
-    if not told:
+    """For each workload that has one the model in use; below it what was decided last, what fell or stands still."""
+    shown = [one for one in found.models if one.told]
+    if not shown:
         return []
-    column = max(13, *(len(name) for name, _ in told))
-    head = f"{'model':<{column}} which is in use"
-    return ["", head, *(cut(f"{name:<{column}} {harmless(words)}", width) for name, words in told)]
+    column = max(13, *(len(one.name) for one in shown))
+    lines = ["", f"{'model':<{column}} which is in use"]
+    for one in shown:
+        first, *others = (harmless(words) for words in (*one.told, *one.remarks))
+        lines.append(f"{one.name:<{column}} {first}")
+        for words in others:
+            lines += folded(f"{'':<{column}} {words}", width, column + 3)
+    return lines
 
 
 def _runs(found: Status, now: int, width: int) -> list[str]:

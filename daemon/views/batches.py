@@ -1,7 +1,8 @@
-"""Which batches were formed, why others were not, and what was learnt how often: a fold of six kinds of event.
+"""Which batches were formed, why others were not, and what was learnt how often: a fold of nine kinds of event.
 
 What a batch's rows and reasons are stays in the log; here is what is listed, and what «new» means to the next batch.
-What only a model that was turned down has learnt, the champion has not: it is new to the next batch.
+What only models have learnt that were turned down or rolled back, the champion has not, nor what a run was to learn
+that was cancelled: it is new to the next batch.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import numpy as np
 
 from daemon.views.columns import Columns
 from daemon.views.folding import Wants, kind_name
+from daemon.views.models import PROMOTED, ROLLED_BACK, SHELVED, TURNED_DOWN, Standing
 from daemon.views.page import Ints, Page
 
 FORMED, NOT_FORMED, FAILED = "batch_formed", "batch_not_formed", "stage_failed"
-PLANNED, TURNED_DOWN, PROMOTED = "run_planned", "challenger_turned_down", "challenger_promoted"
-KINDS = (FORMED, NOT_FORMED, FAILED, PLANNED, TURNED_DOWN, PROMOTED)
-OF_A_BATCH = ("batch", "workload", "night", "by", "position", "hash", "figures")
+PLANNED, CANCELLED = "run_planned", "run_cancelled"
+OF_MODELS = (SHELVED, PROMOTED, TURNED_DOWN, ROLLED_BACK)
+KINDS = (FORMED, NOT_FORMED, FAILED, PLANNED, CANCELLED, *OF_MODELS)
+OF_A_BATCH = ("batch", "workload", "night", "by", "position", "hash", "figures", "repeats", "begins_from")
+OF_A_MODEL = ("workload", "model", "run", "batch", "hash", "base", "from", "to")
 OF_A_REASON = ("workload", "night", "kind", "reason", "triggers")
 OF_A_FAILURE = ("workload", "stage", "reason")
 Told = dict[str, Any]
@@ -30,7 +34,7 @@ class Batches:
     """Every batch in short, the newest answer and the newest failure of each workload, and the outputs learnt."""
 
     name = "batches"
-    version = 2
+    version = 3
 
     def __init__(self) -> None:
         self.learnt = Columns({"output_seq": "<i8", "event_seq": "<i8"})
@@ -39,7 +43,8 @@ class Batches:
         self.answers: dict[str, Told] = {}  # by workload: its newest batch_formed or batch_not_formed
         self.failures: dict[str, Told] = {}  # by workload: its newest stage_failed
         self.runs: dict[str, Told] = {}  # by a batch's number: the newest run planned for it
-        self.verdicts: dict[str, Told] = {}  # by run: whether the model that it left was turned down in the end
+        self.cancelled: dict[str, Told] = {}  # by run
+        self.shelf: dict[str, Told] = {}  # by number in the log: what became of models, in short
         self._changed: set[str] = set()
 
     # What others ask
@@ -59,16 +64,48 @@ class Batches:
         return batches[-1] if batches else None
 
     def times_learnt(self, workload: str) -> Ints:
-        """By an output's number in the log: in how many batches whose model was not turned down; beyond, in none."""
-        return self._times([seq for seq, one in self._of(workload) if not self._is_turned_down(one["batch"])])
+        """By an output's number in the log: in how many batches that count as learnt; beyond the end in none.
+
+        Those do not of which every model was turned down, or lost its place by a rollback, or of which the run was
+        cancelled.
+        """
+        lost = self._lost(workload)
+        return self._times([seq for seq, one in self._of(workload) if one["batch"] not in lost])
+
+    def times_learnt_by(self, workload: str, model: int | None) -> Ints:
+        """The same over the batches that this model and those that it began from have learnt; of None over none."""
+        standing = self._standing(workload)
+        batches = {standing.models[number].batch for number in standing.line_of(model)}
+        return self._times([seq for seq, one in self._of(workload) if one["batch"] in batches])
 
     def times_in_batches(self, workload: str) -> Ints:
         """The same over all batches, whatever became of their models."""
         return self._times([seq for seq, _ in self._of(workload)])
 
-    def _is_turned_down(self, batch: int) -> bool:
-        run = self.runs.get(str(batch), {}).get("run")
-        return bool(self.verdicts.get(run, {}).get("turned_down")) if run is not None else False
+    def _lost(self, workload: str) -> set[int]:
+        """The batches that neither the champion nor one to roll back to has learnt, nor a model that is not decided."""
+        standing = self._standing(workload)
+        kept = {*standing.champions, *standing.line_of(standing.champion)}
+        lost, known = set[int](), set[int]()
+        for number, model in standing.models.items():
+            if model.batch is not None:
+                (known if number in kept or model.decided is None else lost).add(model.batch)
+        lost -= known
+        lost |= {batch["batch"] for _, batch in self._of(workload) if self._is_cancelled(batch["batch"])} - known
+        for _, batch in sorted(self._of(workload)):
+            if str(batch["batch"]) not in self.runs and batch.get("repeats") in lost:
+                lost.add(batch["batch"])  # no run is planned for it, as it would leave the same model again
+        return lost
+
+    def _is_cancelled(self, batch: int) -> bool:
+        return self.runs.get(str(batch), {}).get("run") in self.cancelled
+
+    def _standing(self, workload: str) -> Standing:
+        standing = Standing()
+        for seq in sorted(self.shelf):
+            if self.shelf[seq]["workload"] == workload:
+                standing.take(self.shelf[seq])
+        return standing
 
     def _of(self, workload: str) -> Iterator[tuple[int, Told]]:
         return ((seq, batch) for seq, batch in self.formed.items() if batch["workload"] == workload)
@@ -103,15 +140,20 @@ class Batches:
                 self._take_newest(self.failures, "failed", str(body["workload"]), failed)
             elif kind == PLANNED and body.get("batch") is not None:
                 self._take_newest(self.runs, "run", str(body["batch"]), {"seq": seq, "run": body.get("run")})
-            elif kind in (TURNED_DOWN, PROMOTED) and body.get("run") is not None:
-                verdict = {"seq": seq, "turned_down": kind == TURNED_DOWN}
-                self._take_newest(self.verdicts, "verdict", body["run"], verdict)
+            elif kind == CANCELLED:
+                self._take_newest(self.cancelled, "cancelled", str(body.get("run")), told)
+            elif kind in OF_MODELS:
+                verdict = (body.get("decision") or {}).get("verdict")
+                of_it = {name: body.get(name) for name in OF_A_MODEL}
+                self.shelf[f"{seq:012d}"] = told | of_it | {"kind": kind, "verdict": verdict}
+                self._changed.add(f"shelf/{seq:012d}")
 
     def _take_batch(self, told: Told, body: Mapping[str, Any]) -> None:
         outputs = recorded_rows(body)
         batch = told | _some(body, OF_A_BATCH)
         validation = body.get("validation", {}).get("count", 0)
         batch |= {"rows": len(_rows(body)["example"]), "new": new_rows(body), "validation": validation}
+        batch |= {"anew": digest_of(learnt_anew(body))}
         self.formed[told["seq"]] = batch
         self.learnt.append(len(outputs), output_seq=outputs, event_seq=told["seq"])
         self._changed.add(f"batch/{told['seq']:012d}")
@@ -134,7 +176,10 @@ class Batches:
 
     @property
     def _small(self) -> dict[str, dict[str, Told]]:
-        return {"answer": self.answers, "failed": self.failures, "run": self.runs, "verdict": self.verdicts}
+        return {"answer": self.answers, "failed": self.failures, "run": self.runs} | {
+            "cancelled": self.cancelled,
+            "shelf": self.shelf,
+        }
 
     def _told(self, key: str) -> Told:
         part, _, name = key.partition("/")
@@ -165,9 +210,20 @@ def recorded_rows(body: Mapping[str, Any]) -> Ints:
 
 
 def new_rows(body: Mapping[str, Any]) -> int:
-    """How many of its examples were in no batch before."""
+    """How many of its examples were in no batch before that counts as learnt."""
+    return len(learnt_anew(body))
+
+
+def learnt_anew(body: Mapping[str, Any]) -> Ints:
+    """Those examples, by number in the log."""
     rows = _rows(body)
-    return sum(example > 0 and not times for example, times in zip(rows["example"], rows["times_learnt"], strict=True))
+    examples, times = np.array(rows["example"], np.int64), np.array(rows["times_learnt"], np.int64)
+    return np.sort(examples[(examples > 0) & (times == 0)])
+
+
+def digest_of(examples: Ints) -> str:
+    """By which two batches are told to learn the same anew, whatever they learn again beside it."""
+    return hashlib.blake2b(np.sort(examples).astype("<i8").tobytes(), digest_size=16).hexdigest()
 
 
 def _rows(body: Mapping[str, Any]) -> Mapping[str, list[int]]:

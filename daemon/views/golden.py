@@ -42,7 +42,7 @@ class Golden:
     """The view."""
 
     name = "golden"
-    version = 1
+    version = 2
 
     def __init__(self) -> None:
         self.examples = Columns({"seq": "<i8", "set_key": "<i8", "type_key": "<i8", "subject": "<i8"})
@@ -114,6 +114,8 @@ class Golden:
 
     def take_cells(self) -> dict[str, str | None]:
         cells: dict[str, str | None] = {key: self._cell(key) for key in self._changed}
+        if self._changed:  # for `status`: how many of each set models are judged on
+            cells |= {f"short/{name}": str(len(self.of(name).frozen)) for name in self._names}
         self._changed = set()
         return cells
 

@@ -21,7 +21,7 @@ from daemon.views.page import Page
 NIGHT, NOT_FORMED = "night_opened", "batch_not_formed"
 PLANNED, FAILED, CANCELLED = "run_planned", "run_failed", "run_cancelled"
 KEPT_OF: Mapping[str, tuple[str, ...]] = {
-    JUDGED: ("model", "champion", "run", "metric", "higher_is_better", "latency"),
+    JUDGED: ("model", "champion", "run", "metric", "higher_is_better", "latency", "latencies"),
     PROMOTED: ("model", "previous", "by", "reason"),
     TURNED_DOWN: ("model", "champion", "failed"),
     ROLLED_BACK: ("from", "to", "reason"),
@@ -38,7 +38,7 @@ class History:
     """The view."""
 
     name = "history"
-    version = 1
+    version = 2
     tables: Mapping[str, Columns] = {}
 
     def __init__(self) -> None:

@@ -24,7 +24,10 @@ ROLLED_BACK, PINNED = "champion_rolled_back", "model_pinned"
 REINDEX_ASKED, INDEX_BUILT, INDEX_FAILED = "reindex_asked", "index_built", "index_failed"
 KEPT_OF: Mapping[str, tuple[str, ...]] = {
     SHELVED: ("model", "run", "batch", "hash", "base"),
-    JUDGED: ("model", "champion", "run", "golden", "results", "metric", "metrics", "latency", "size", "seconds"),
+    JUDGED: (
+        *("model", "champion", "run", "golden", "results", "metric", "metrics", "latency", "latencies", "size"),
+        "seconds",
+    ),
     PROMOTED: ("model", "previous", "by", "reason", "level"),
     TURNED_DOWN: ("model", "champion", "level", "failed"),
     ROLLED_BACK: ("from", "to", "reason"),
@@ -63,6 +66,13 @@ class Model:
     decided: Fact | None = None  # the newest
     indexes: dict[str, Fact] = field(default_factory=dict)  # by name: how the newest try to build it ended
 
+    @property
+    def figure(self) -> tuple[str, float] | None:
+        """The target metric and its mean on all that it was judged on; None where it was not."""
+        judged = self.judged or {}
+        told = ((judged.get("metrics") or {}).get("all") or {}).get(judged.get("metric")) or {}
+        return (str(judged["metric"]), float(told["challenger"]["mean"])) if "challenger" in told else None
+
 
 @dataclass
 class Standing:
@@ -100,6 +110,14 @@ class Standing:
     def of_run(self, run: str) -> Model | None:
         """The model that a run left."""
         return next((model for model in self.models.values() if model.run == run), None)
+
+    def line_of(self, number: int | None) -> list[int]:
+        """The model, the one that it began from, and so on."""
+        line: list[int] = []
+        while number is not None and number in self.models and number not in line:
+            line.append(number)
+            number = self.models[number].base
+        return line
 
     # Folding
 
@@ -161,7 +179,7 @@ class Models:
     """The view."""
 
     name = "models"
-    version = 2
+    version = 3
 
     def __init__(self) -> None:
         self._outputs = Columns({"output_seq": "<i8", "event_seq": "<i8"})

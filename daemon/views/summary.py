@@ -112,6 +112,7 @@ def _summary(views: list[tuple[Any, ...]], cells: dict[str, _Cells]) -> dict[str
         "nights": _nights(cells.get("nights", none)),
         "runs": _runs(cells.get("runs", none)),
         "history": {name: json.loads(text) for name, text in cells.get("history", none).under("short/").items()},
+        "golden": {name: int(text) for name, text in cells.get("golden", none).under("short/").items()},
         "models": {name: json.loads(text) for name, text in cells.get("models", none).under("short/").items()},
     }
 

@@ -21,6 +21,7 @@ from components.data_augmenter import DataAugmenter
 from components.hard_negative_miner import HardNegativeMiner
 from components.hyperparameter_optimizer import HyperparameterOptimizer
 from components.performance_tracker import PerformanceTracker
+from components.preference_learner import PreferenceLearner
 from components.reward_calculator_enhanced import EnhancedRewardCalculator
 from daemon.clock_and_chance import SystemChance, SystemClock
 from daemon.embedded import settings_for
@@ -232,11 +233,13 @@ def checked_batch(folder):
         ("data_augmenter", DataAugmenter(3, methods=["output"]), "augment_examples", {"factor": 3}),
         ("data_augmenter", DataAugmenter(3, methods=["output"]), "augment_examples", {"methods": ["output"]}),
         ("batch_manager", AdaptiveBatchManager(5), "size_batch", {"min_batch_size": 5}),
+        ("preference_learner", PreferenceLearner(min_margin=20), "pair_preferences", {"min_margin": 20.0}),
+        ("preference_learner", PreferenceLearner(near_equal=False), "pair_preferences", {"near": False}),
     ],
 )
 def test_each_component_is_settings_of_its_stage(made, name, component, stage, settings):
     """A config.toml could say the same; and the stages take all of it."""
-    loop = made()
+    loop = made(enable_preference_learning=True)
     setattr(loop, name, component)
     shaping = shaping_of(loop)
     assert settings.items() <= shaping.settings[stage].items()
@@ -258,11 +261,13 @@ def test_each_component_is_settings_of_its_stage(made, name, component, stage, s
         ("data_augmenter", DataAugmenter(embed=list), "embed"),
         ("data_augmenter", DataAugmenter(held_out=["x"]), "held_out"),
         ("reward_calculator", Indifferent(), "Indifferent"),
+        ("preference_learner", PreferenceLearner(pairing="best_against_rest"), "pairing"),
+        ("preference_learner", PreferenceLearner(validate=lambda *_: ""), "validate"),
     ],
 )
 def test_what_no_setting_can_say_is_told(made, name, component, told):
     """By the component's name, and what of it is beyond config; the stages take the rest."""
-    loop = made()
+    loop = made(enable_preference_learning=True)
     setattr(loop, name, component)
     shaping = shaping_of(loop)
     assert shaping.unnamed == (f"{name}: {told}",)

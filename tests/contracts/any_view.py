@@ -24,6 +24,7 @@ SAID = {"champion": {"mean": 0.5, "low": 0.4, "high": 0.6}, "challenger": {"mean
 JUDGED = {
     "workload": "support", "model": 2, "champion": 1, "run": "run-0002", "outputs": [1, 2], "metric": "correct",
     "higher_is_better": True, "success": {"all": SAID, "type erd": SAID}, "latency": None,
+    "latencies": {"type erd": {"challenger": 0.002}},
     "metrics": {"all": {"rows": 2, "correct": SAID}, "type erd": {"rows": 2, "correct": SAID}},
 }  # fmt: skip
 DAEMONS = (

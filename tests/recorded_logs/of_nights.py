@@ -68,6 +68,7 @@ JUDGED = {
     "success": {"all": INTERVALS},
     "metrics": {"all": {"rows": 400, "correct": INTERVALS}},
     "latency": {"champion": 0.001, "challenger": 0.001},
+    "latencies": {"type ticket": {"champion": 0.001, "challenger": 0.002}},
     "size": {"champion": 1000, "challenger": 1000},
     "seconds": 2.0,
 }

@@ -42,6 +42,8 @@ def tell(python, tmp_path):
             assert done.returncode == -signal.SIGKILL, done.stderr
             return None
         assert done.returncode == 0, done.stderr[-4000:]
-        return json.loads(done.stdout.splitlines()[-1])
+        told = json.loads(done.stdout.splitlines()[-1])
+        assert isinstance(told["checked"], int), told["checked"]  # replayed, and each batch rebuilt, by the verbs
+        return told
 
     return tell

@@ -10,10 +10,12 @@ import os
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import adaptd
+from daemon.cli.main import main
 from daemon.clock_and_chance import SeededChance, StoppedClock
 from daemon.main_loop import MainLoop
 from daemon.night_building import forming_of, parts_of, shift_of
@@ -284,10 +286,31 @@ def told_of_models(world):
     }
 
 
+def checked():
+    """Everything can be had again from the log, as people look: `replay --check`, and `batch rebuild --check` of each.
+
+    Returns how many batches there are, or what a verb said that found otherwise.
+    """
+    batches = json.loads(verb("batch", "list", "--json")[1])["batches"]
+    for words in (["replay"], *(["batch", "rebuild", str(one["batch"])] for one in batches)):
+        code, said = verb(*words, "--check")
+        if code or ("equal" not in said and "hold" not in said):
+            return f"{words}: {code}: {said}"
+    return len(batches)
+
+
+def verb(*words):
+    """The exit code, and what is printed."""
+    with redirect_stdout(TextIOWrapper(BytesIO(), write_through=True)) as out:
+        code = main([*words])
+    return code, out.buffer.getvalue().decode()
+
+
 STORIES = {story.__name__: story for story in (week, night, go_on, window_closes, judged, judged_again)}
 
 if __name__ == "__main__":
     name, folder, *rest = sys.argv[1:]
     os.chdir(folder)
     adaptd.configure(config=str(Path(folder, "config.toml")), strict=True)
-    print(json.dumps(STORIES[name](Path(folder), *rest)))
+    told = STORIES[name](Path(folder), *rest)
+    print(json.dumps(told | {"checked": checked()}))
