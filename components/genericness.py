@@ -151,21 +151,19 @@ def repeats(
     """
     size = same_length(inputs=inputs, outputs=outputs, rank=rank)
     kept = np.full(size, -1, dtype=np.int64)
-    asked = input_groups(inputs, threshold=threshold) if of_input is None else of_input
-    said = output_groups(outputs, threshold=threshold) if of_output is None else of_output
-    pair = asked * (int(said.max(initial=0)) + 1) + said
-    _, both, times = np.unique(pair, return_inverse=True, return_counts=True)
-    rows = np.flatnonzero(times[both] > 1)  # only where two rows share both groups can figures tell them apart
-    if not len(rows):
+    if not size:
         return kept
+    both = [input_groups(inputs, threshold=threshold) if of_input is None else of_input]
+    both.append(output_groups(outputs, threshold=threshold) if of_output is None else of_output)
     number: dict[tuple[str, ...], int] = {}
     figures = [
-        number.setdefault(tuple(_FIGURES.findall(inputs[row]) + ["|"] + _FIGURES.findall(outputs[row])), len(number))
-        for row in rows.tolist()
+        number.setdefault(tuple(_FIGURES.findall(given) + ["|"] + _FIGURES.findall(made)), len(number))
+        for given, made in zip(inputs, outputs, strict=True)
     ]
-    group = both[rows] * len(rows) + np.array(figures)
-    order = np.lexsort((rank[rows], group))
+    keys = np.stack([*both, np.array(figures)], axis=1)
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    order = np.lexsort((rank, group))
     opens = np.concatenate([[True], group[order][1:] != group[order][:-1]])
-    first = order[np.maximum.accumulate(np.where(opens, np.arange(len(rows)), 0))]
-    kept[rows[order[~opens]]] = rows[first[~opens]]
+    first = order[np.maximum.accumulate(np.where(opens, np.arange(size), 0))]
+    kept[order[~opens]] = first[~opens]
     return kept
