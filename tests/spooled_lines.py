@@ -56,7 +56,7 @@ def host_process(program, *arguments, isolated=False, **more):
 def output_of(program, *arguments, **more):
     """Run a host to its end and return what it printed; a failing host fails the test with its stderr."""
     process = host_process(program, *arguments, **more)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return out
 

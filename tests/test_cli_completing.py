@@ -24,7 +24,7 @@ def script(tmp_path_factory):
     path = tmp_path_factory.mktemp("completion") / "adaptd.bash"
     with path.open("w") as file:
         subprocess.run(
-            [sys.executable, "-m", "daemon.cli.main", "completion", "bash"], stdout=file, check=True, timeout=60
+            [sys.executable, "-m", "daemon.cli.main", "completion", "bash"], stdout=file, check=True, timeout=300
         )
     return path
 

@@ -84,7 +84,7 @@ def test_a_person_is_asked(folder, typed, code):
     ours, theirs = pty.openpty()
     os.write(ours, typed)
     command = [sys.executable, "-m", "daemon.cli.main", "--config", str(folder / "config.toml"), "forget", "alice"]
-    done = subprocess.run(command, cwd=ROOT, stdin=theirs, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, stdin=theirs, capture_output=True, timeout=300, check=False)
     os.close(ours)
     os.close(theirs)
     assert done.returncode == code

@@ -169,7 +169,7 @@ def into_a_pipe_that_nobody_reads(*arguments):
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     command = [sys.executable, "-m", "daemon.cli.main", *arguments]
     ended = subprocess.run(
-        command, cwd=ROOT, env=environ, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        command, cwd=ROOT, env=environ, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=300, check=False
     )
     os.close(writing)
     return ended.returncode, ended.stderr

@@ -72,7 +72,7 @@ def test_a_new_plugin_works_and_passes_its_own_test(kind, folder, capsys):
     assert capsys.readouterr().out == f"{kind} {folder / plugin}: it holds to its contract\n"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", str(folder / test)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
 

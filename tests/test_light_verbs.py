@@ -26,7 +26,7 @@ print(code, *sys.modules, file=sys.stderr)
 def loaded(folder, *arguments):
     """The modules that this verb has loaded at its end, in a process of its own."""
     command = [sys.executable, "-c", LOOK, "--config", str(folder / "config.toml"), *arguments]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
     code, *modules = ended.stderr.splitlines()[-1].split()
     assert code == "0", ended.stderr
     return set(modules)

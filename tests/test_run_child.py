@@ -175,7 +175,7 @@ def world(tmp_path):
 def by_hand(world):
     """What somebody types who looks for a fault."""
     command = [sys.executable, "-P", "-m", "daemon.run_child", str(world.of().path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd="/")
 
 
 def planned(world, **settings):

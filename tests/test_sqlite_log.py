@@ -849,7 +849,7 @@ class FailingDisk:
             capture_output=True,
             check=False,
             text=True,
-            timeout=60,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout[-500:] + done.stderr[-3000:]
         return [json.loads(line) for line in done.stdout.splitlines()]
