@@ -224,6 +224,8 @@ def _strategies(figures: dict[str, Any]) -> Iterator[list[str]]:
             continue
         needed = [_needed(one["labels_to"][share]) for share in ("80", "90")]
         area = f"{one['area']['mean']:.4f}"
+        if one["area"]["n"] < figures["seeds"]:  # what was surely behind was spared the rest
+            shown += f" ({one['area']['n']} seeds)"
         yield [shown, *needed, area, ranged(one["area_of_random"], 3), f"{one['choosing_seconds']:.1f}"]
 
 

@@ -46,6 +46,14 @@ def test_losers_and_those_that_were_stopped_are_on_the_page():
     assert "- **missed**: area: 1, wanted ≥ 1.1" in page
 
 
+def test_a_strategy_that_had_fewer_seeds_than_the_others_says_how_many():
+    """Where the table's head says five."""
+    fewer = _ended("theirs 1.0") | {"area": SPREAD | {"n": 2}}
+    page = page_of({"label_efficiency": _asked(slow=fewer, quick=_ended("theirs 1.0") | {"area": SPREAD | {"n": 5}})})
+    assert "| slow (2 seeds) | " in page
+    assert "| quick | " in page
+
+
 def test_the_page_says_so_when_nothing_beats_random():
     """And names the rule when one does."""
     rules = {
