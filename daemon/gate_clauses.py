@@ -58,7 +58,7 @@ def _not_better(better: Mapping[str, Any], metric: str, *, binary: bool) -> str:
     if better["gain"] <= 0:
         return f"not better, {told}"
     if better["level"] <= 0:
-        return f"{told}, but no more may be promoted by mistake for now"
+        return f"{told}, but the budget of mistakes is spent for now"
     if better["smallest_gain"] is None:
         return f"{told}, which may be chance"
     return (

@@ -202,7 +202,7 @@ def test_without_a_level_nothing_is_promoted():
     decision = decide(case(answers(300, 0), level=0.0), Policy(most_negative_flips=1.0), rng())
     assert decision.verdict == "turn down"
     assert decision.sentence == (
-        "Turned down: accuracy +30.0 points on 1000 fair examples, but no more may be promoted by mistake for now."
+        "Turned down: accuracy +30.0 points on 1000 fair examples, but the budget of mistakes is spent for now."
     )
 
 

@@ -72,16 +72,20 @@ def test_what_takes_long_is_done_once_and_the_largest_types_come_first():
     assert clock.calls == [1, 1, 1, 80]
 
 
-def test_a_workload_that_can_do_nothing_with_a_part_is_not_measured_on_it():
-    """It has answered the whole."""
+def test_a_workload_that_can_do_nothing_with_a_part_is_not_measured_on_it(capsys):
+    """It has answered the whole. Why is said, without the error's words: they may hold what somebody wrote."""
 
     def only_slow(pool):
         if "quick" in examples(pool):
-            raise ValueError(pool)
+            raise ValueError("of an example")
         return examples(pool)
 
     clock = Clock()
     assert list(measured(clock, examples_of=only_slow, challenger=clock.model())) == ["type slow"]
+    assert capsys.readouterr().err == (
+        "latency of type quick: not measured, its 80 examples alone gave ValueError; expected answers, as for all "
+        "examples together. The verdict does not hang on it.\n"
+    )
 
 
 def test_without_an_example_to_begin_with_nothing_is_taken_off():
