@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FOLDER, LINK, ADAPTERS = "models", "champion", "adapters"
-MANIFEST = "manifest.json"
-OURS = {MANIFEST, "card.json", "README.md"}  # beside the model's own files
+MANIFEST, CARD, README = "manifest.json", "card.json", "README.md"
+OURS = frozenset((MANIFEST, CARD, README))  # beside the model's own files
 
 
 class NoModel(AdaptdError):
@@ -122,11 +122,12 @@ def _check(path: str) -> None:
     for name in sorted(wanted.keys() | found - OURS):
         if name not in wanted:
             raise ModelDamaged(path, f"{name}, which is not among its files")
-        if name not in found or _hash(f"{path}/{name}") != wanted[name]:
+        if name not in found or hash_of_file(f"{path}/{name}") != wanted[name]:
             raise ModelDamaged(path, f"{name} is {'not as it was written' if name in found else 'gone'}")
 
 
-def _hash(path: str) -> str:
+def hash_of_file(path: str) -> str:
+    """As manifest.json has it for each of a model's files."""
     from hashlib import blake2b
 
     hashed = blake2b(digest_size=32)

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptd.models import OURS
 from adaptd.plugin.pool import FEEDBACK, Pool, Rows, Text
 from adaptd.plugin.workload import Judged
 from daemon.judge_folder import FAIR, FAIR_WEIGHT, JudgeFolder, JudgeResult, JudgeSpec
 from daemon.judge_results import Answered, Results
 from daemon.judge_timing import Says, by_type, timed
-from daemon.model_shelf import OURS, Shelf
+from daemon.model_shelf import Shelf
 from daemon.run_child import (
     FAILED,
     IN_USE,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from adaptd.errors import AdaptdError
+from adaptd.models import OURS
 from daemon import plugin_loading
-from daemon.model_shelf import OURS
 from daemon.model_telling import ModelTellings, ModelTold
 
 

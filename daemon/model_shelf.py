@@ -20,17 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from adaptd.errors import AdaptdError
+from adaptd.models import CARD, MANIFEST, OURS, README, hash_of_file
 from daemon.state_folder import sync_folder
 
 FORMAT = 1
 LINKS = ("champion", "challenger", "previous")
-MANIFEST, CARD, README = "manifest.json", "card.json", "README.md"
 EMBEDDINGS = "embeddings.json"  # the workload's: the fingerprint of its vectors, and their size
-OURS = frozenset((MANIFEST, CARD, README))
 README_OF_THE_MODEL = "README.model.md"  # what the workload wrote under the name of ours
 MODE = 0o750  # hosts of the group load the champion
 _NUMBER = re.compile(r"\d{4,}")
-_CHUNK = 1 << 20
 Card = Mapping[str, Any]
 
 
@@ -93,7 +91,7 @@ class Shelf:
 
     def _put(self, beside: Path, number: int, source: Path, card: Card, readme: str, *, foreign: bool) -> str:
         _take_over(source, beside, foreign=foreign)
-        files = {name: _hash(beside / name) for name in _files_of(beside)}
+        files = {name: hash_of_file(str(beside / name)) for name in _files_of(beside)}
         whole = _hash_of(files)
         _write(beside / CARD, _text_of(dict(card) | {"model": number, "hash": whole}))
         _write(beside / README, readme)
@@ -259,17 +257,9 @@ def _files_of(folder: Path) -> Iterator[str]:
             yield name
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        hashed = blake2b(digest_size=32)
-        while chunk := file.read(_CHUNK):
-            hashed.update(chunk)
-    return hashed.hexdigest()
-
-
 def _hash_or_none(path: Path) -> str | None:
     try:
-        return _hash(path)
+        return hash_of_file(str(path))
     except OSError:
         return None
 

@@ -79,10 +79,10 @@ def test_a_manifest_that_was_written_for_other_files_is_told(shelf, source):
     put(shelf, 1, source)
     manifest = shelf.path(1) / "manifest.json"
     (shelf.path(1) / "1_Pooling/config.json").write_text('{"a": 1}')
-    from daemon.model_shelf import _hash
+    from adaptd.models import hash_of_file
 
     old = shelf._json(1, "manifest.json")["files"]["1_Pooling/config.json"]
-    manifest.write_text(manifest.read_text().replace(old, _hash(shelf.path(1) / "1_Pooling/config.json")))
+    manifest.write_text(manifest.read_text().replace(old, hash_of_file(str(shelf.path(1) / "1_Pooling/config.json"))))
     with pytest.raises(ModelDamaged, match="whose files do not give its hash"):
         shelf.check(1)
 
